@@ -1,0 +1,31 @@
+"""The library: a deployment goes in, a verdict that can be trusted comes out.
+
+These are the words in which a check is written. Everything else it needs is a method of the `site` it is
+given.
+"""
+
+from __future__ import annotations
+
+from harness.declare import control
+from harness.defects import CLEAN, certificate, container, defect, edit, secret, setting
+from harness.evidence import record
+from harness.outcome import Absent, floor, not_applicable, not_verified
+from harness.records import Measurement, Observation
+
+__all__ = [
+    "CLEAN",
+    "Absent",
+    "Measurement",
+    "Observation",
+    "certificate",
+    "container",
+    "control",
+    "defect",
+    "edit",
+    "floor",
+    "not_applicable",
+    "not_verified",
+    "record",
+    "secret",
+    "setting",
+]

@@ -1,0 +1,132 @@
+"""Where the parts are put together: targets, policies, runtimes and sites by name."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from harness import places, proof
+from harness.catalogue import load
+from harness.declare import Declaration
+from harness.journal import now
+from harness.options import Options, validate
+from harness.planning import CHEAPEST_FIRST, Case, Need, Refusal, need
+from harness.policy import Policy, load_policies
+from harness.records import Event, Json, Run
+from harness.runtimes import Runtime, RuntimeName
+from harness.runtimes.factory import detect, runtime_for
+from harness.target import Address, Target, parse_target
+from harness.waiver import Waiver, read_waivers
+from harness.workspace import Workspace
+
+WAIVERS = "waivers.toml"
+_TOLD = ("pytest", "pytest-xdist", "httpx", "sslyze", "playwright", "testcontainers", "cryptography")
+
+
+class Assembly:
+    """Everything a run needs that is read from files before it starts. Raises `UserError`."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.catalogue = load()
+        validate(options, self.catalogue)
+        self.target: Target = parse_target(options.target, options.contract)
+        self.policies: Mapping[str, Policy] = load_policies(options.policy)
+        self.waivers = self._waivers()
+        self.controls = tuple(control.id for control in self.catalogue.match(options.controls or ("*",)))
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        return self.options.asked_profiles
+
+    def runtimes(self) -> tuple[RuntimeName, ...]:
+        """Return the runtimes to try a check on, the preferred one first."""
+        if self.options.runtime:
+            return (self.options.runtime,)
+        if self.options.selftest and not isinstance(self.target, Address):
+            return CHEAPEST_FIRST
+        return (detect(self.target),)
+
+    def need(self, declaration: Declaration, case: Case, check: str) -> Need | Refusal:
+        """Return the deployment for a case, or why it cannot be tried here."""
+        found = need(declaration, case, check, self.runtimes())
+        leave = self.options.intrusive or not declaration.intrusive
+        if isinstance(found, Need) and found.runtime == "external" and not leave:
+            return Refusal(reason="it floods, guesses or breaks what it tests: give leave with --intrusive")
+        return found
+
+    def excuse(self, declaration: Declaration, case: Case) -> str:
+        """Return why the profile's policy does not ask for this control, "" when it does."""
+        return str(self.policies[case.profile].not_applicable.get(declaration.control, ""))
+
+    def runtime(self, name: RuntimeName, workspace: Workspace, progress: Callable[[Event], None]) -> Runtime:
+        """Return the runtime of that name for the target."""
+        own = self.options.own_target
+        return runtime_for(name, self.target, workspace, progress=progress, own_this_target=own)
+
+    def head(self, run_id: str) -> Run:
+        """Return the head of a journal for this run."""
+        kept = proof.load(places.PROJECT, places.BUILD)
+        return Run(
+            run_id=run_id,
+            kind="selftest" if self.options.selftest else "verify",
+            started=now(),
+            profiles=self.profiles,
+            runtime="+".join(self.runtimes()),
+            target=self.target.label,
+            controls=self.options.controls,
+            policy={name: _policy(self.policies[name]) for name in self.profiles},
+            environment={**environment(places.PROJECT), **({"proofs": kept.note} if kept.note else {})},
+            waivers=tuple(waiver.record() for waiver in self.waivers),
+            proofs=() if self.options.selftest else kept.proofs,
+        )
+
+    def _waivers(self) -> Sequence[Waiver]:
+        path = self.options.waivers or places.PROJECT / WAIVERS
+        if self.options.waivers is None and not path.is_file():
+            return ()
+        return read_waivers(path, self.catalogue)
+
+
+def environment(root: Path) -> dict[str, Json]:
+    """Return what a run was made with: versions, revision and machine."""
+    return {
+        "revision": _git(root, "rev-parse", "HEAD") or "unknown",
+        "changed": bool(_git(root, "status", "--porcelain", "--untracked-files=no")),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "versions": {name: _version(name) for name in _TOLD},
+    }
+
+
+def _policy(policy: Policy) -> dict[str, Json]:
+    return {
+        "sha256": policy.sha256,
+        "source": policy.source,
+        "required": list(policy.required),
+        "not_applicable": dict(policy.not_applicable),
+    }
+
+
+def _git(root: Path, *words: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", "-C", str(root), *words],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

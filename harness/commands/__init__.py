@@ -1,0 +1,1 @@
+"""The verbs of the `harness` program, each a thin layer over the library."""

@@ -1,0 +1,105 @@
+"""`harness report`, `harness gate`, `harness catalogue`: what is said of a journal, and of the catalogue."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness import journal
+from harness.catalogue import load
+from harness.errors import UserError
+from harness.gate import Decision, decide
+from harness.judge import judge
+from harness.plugin.registry import Listed, listed
+
+_FORMATS = "harness.reports"
+_WRITER = ("harness.reporting", "write_all")
+
+
+def formats() -> tuple[str, ...]:
+    """Return the report formats that are installed."""
+    return tuple(sorted(entry.name for entry in entry_points(group=_FORMATS)))
+
+
+def report(directory: Path, wanted: Sequence[str], out: Path, console: Console) -> int:
+    """Write the reports of a journal, all of them when none is named; from the journal alone."""
+    group, name = _WRITER
+    found = entry_points(group=group, name=name)
+    if not found:
+        raise UserError("no report is installed", remedy="Run `make setup`.")
+    write_all: Callable[..., dict[str, Path]] = next(iter(found)).load()
+    for path in write_all(directory, tuple(wanted) or formats(), out).values():
+        console.print(escape(str(path)), soft_wrap=True)
+    return 0
+
+
+def decided(directory: Path) -> Decision:
+    """Return the gate's decision on a journal."""
+    view = journal.read(directory)
+    return decide(view, judge(view, load()))
+
+
+def gate(directory: Path, console: Console, *, shown: int) -> int:
+    """Print the decision and why; return 0 open, 1 closed, 2 could not decide."""
+    decision = decided(directory)
+    console.print(f"The gate is {'open' if decision.status == 0 else decision.word}.")
+    for reason in decision.why[:shown]:
+        console.print(escape(f"  {reason.splitlines()[0]}"), soft_wrap=True)
+    if len(decision.why) > shown:
+        console.print(f"  … and {len(decision.why) - shown} more")
+    return decision.status
+
+
+def catalogue(suites: Path, console: Console, globs: Sequence[str], *, as_json: bool) -> int:
+    """Print the controls with their checks and defects."""
+    rows = [_row(control, found) for control, found in _with_checks(suites, globs)]
+    if as_json:
+        console.file.write(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode() + "\n")
+        return 0
+    table = Table(title=f"{len(rows)} controls", title_justify="left")
+    for name in ("control", "severity", "profiles", "checks", "defects", "title"):
+        table.add_column(name)
+    for row in rows:
+        defects = sum(len(check["defects"]) for check in row["checks"])
+        profiles = "all" if len(row["profiles"]) == 4 else ", ".join(row["profiles"])
+        table.add_row(
+            *(row["id"], row["severity"], profiles, str(len(row["checks"])), str(defects), escape(row["title"]))
+        )
+    console.print(table)
+    return 0
+
+
+def _with_checks(suites: Path, globs: Sequence[str]) -> list[tuple[Any, list[Listed]]]:
+    checks: dict[str, list[Listed]] = defaultdict(list)
+    for check in listed(suites) if suites.is_dir() else ():
+        checks[check.declaration.control].append(check)
+    return [(control, checks[control.id]) for control in load().match(globs or ("*",))]
+
+
+def _row(control: Any, checks: Sequence[Listed]) -> dict[str, Any]:
+    return {
+        "id": control.id,
+        "title": control.title,
+        "requirement": control.requirement,
+        "profiles": list(control.profiles),
+        "severity": control.severity,
+        "references": list(control.references),
+        "remedy": control.remedy,
+        "checks": [
+            {
+                "check": check.check,
+                "profiles": list(check.declaration.profiles),
+                "runtimes": list(check.declaration.runtimes),
+                "defects": [defect.title for defect in check.declaration.broken_by],
+            }
+            for check in checks
+        ],
+    }

@@ -1,0 +1,164 @@
+"""Child pytest processes that write segments of one journal, followed while they run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from harness.journal import OWNER, SUFFIX
+from harness.session import PLANNED
+
+_LOOK_S = 0.2
+_TAIL = 15
+# Plugins that a developer may have installed and that cost time or change the output.
+_PLAIN = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio", "--tb=short", "--color=no")
+
+
+@dataclass(slots=True, kw_only=True)
+class Child:
+    """One pytest process. label: what it verifies. log: what it prints."""
+
+    label: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def status(self) -> int | None:
+        """Exit status; None while it runs."""
+        return self.process.poll()
+
+    def tail(self) -> str:
+        """The last lines that it printed."""
+        return "\n".join(self.log.read_text(errors="replace").rstrip().splitlines()[-_TAIL:])
+
+
+def spawn(label: str, suites: Path, directory: Path, arguments: Sequence[str]) -> Child:
+    """Start pytest on `suites`. It has a session of its own: Ctrl-C reaches it through `interrupt` alone."""
+    log = directory / f"pytest-{label}.log"
+    argv = [
+        *(sys.executable, "-m", "pytest", str(suites), "--rootdir", str(suites.parent), "-p", "harness.plugin"),
+        *_PLAIN,
+        *("--journal", str(directory)),
+        *arguments,
+    ]
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603
+            argv,
+            cwd=suites.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return Child(label=label, log=log, process=process)
+
+
+def follow(children: Sequence[Child], directory: Path, console: Console) -> int:
+    """Show how far the children are until all have ended; return how often they were interrupted."""
+    tail = Tail(directory)
+    interrupted = 0
+    with _display(console) as display:
+        screen = _Screen(display, children, console)
+        while True:
+            try:
+                running = any(child.status is None for child in children)
+                screen.show(tail.records())
+                if not running:
+                    return interrupted
+                time.sleep(_LOOK_S)
+            except KeyboardInterrupt:
+                interrupted += 1
+                _interrupt(children, interrupted, console)
+
+
+@dataclass(slots=True)
+class Tail:
+    """Reads what is appended to a journal's segments, whole lines only."""
+
+    directory: Path
+    offsets: dict[Path, int] = field(default_factory=dict)
+
+    def records(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield type and payload of every record that is new."""
+        for path in sorted(self.directory.glob(f"*{SUFFIX}")):
+            if path.stem != OWNER:
+                yield from self._of(path)
+
+    def _of(self, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        with path.open("rb") as file:
+            file.seek(self.offsets.get(path, 0))
+            whole, newline, _ = file.read().rpartition(b"\n")
+        self.offsets[path] = self.offsets.get(path, 0) + len(whole) + len(newline)
+        for line in whole.splitlines():
+            try:
+                record = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                continue
+            yield record["type"], record["payload"]
+
+
+class _Screen:
+    """A bar for each child on a terminal; elsewhere a line for each finding that is no pass."""
+
+    def __init__(self, display: Progress, children: Sequence[Child], console: Console) -> None:
+        self._display = display
+        self._console = console
+        self._bars = {child.label: display.add_task(child.label, total=None) for child in children}
+        self._only = children[0].label if len(children) == 1 else ""
+
+    def show(self, records: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        for kind, payload in records:
+            bar = self._bars.get(self._only or str(payload.get("profile", "")))
+            if bar is None:
+                continue
+            if kind == "event" and payload["name"] == PLANNED:
+                known = self._display.tasks[bar].total or 0
+                self._display.update(bar, total=known + payload["detail"]["items"])
+            elif kind == "finding":
+                self._display.advance(bar)
+                self._tell(payload)
+
+    def _tell(self, finding: Mapping[str, Any]) -> None:
+        expected = "fail" if finding["defect"] else "pass"
+        if finding["verdict"] in {expected, "not-applicable"}:
+            return
+        what = f"{finding['defect']}: " if finding["defect"] else ""
+        message = str(finding["message"]).splitlines() or [""]
+        line = f"{finding['profile']}: {finding['control']}: {what}{finding['verdict']}: {message[0]}"
+        self._console.print(escape(line), soft_wrap=True)
+
+
+def _display(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+def _interrupt(children: Sequence[Child], times: int, console: Console) -> None:
+    """Pass Ctrl-C on once, and wait until the children have cleared away; the second one kills them."""
+    running = [child for child in children if child.status is None]
+    if times == 1:
+        console.print("Interrupted: stopping what is up. Ctrl-C again does it the hard way.")
+    for child in running:
+        if times == 1:
+            os.kill(child.process.pid, signal.SIGINT)
+        else:
+            child.process.kill()

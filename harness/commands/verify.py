@@ -1,0 +1,133 @@
+"""`harness verify` and `harness selftest`: the suites through pytest, and the journal they leave."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
+
+from harness import journal, places, proof, workspace
+from harness.assembly import Assembly
+from harness.commands.running import Child, follow, spawn
+from harness.errors import UserError
+from harness.gate import decide_executed
+from harness.journal import JournalView, now
+from harness.options import Options
+from harness.records import Event, Proof
+from harness.session import JOURNALS
+from harness.summary import footer, matrix, reasons, selftest_status, totals, verdicts
+from harness.workspace import Workspace
+
+_RAN = {0, 1}  # pytest's own statuses for "came to its end"
+_KILLED = 2  # how often Ctrl-C was pressed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What became of the children: the journal as it was left, and whether they were interrupted."""
+
+    view: JournalView
+    interrupted: bool
+
+
+def verify(options: Options, suites: Path, console: Console) -> int:
+    """Verify the profiles at the same time, one child each; return the exit status."""
+    assembly = Assembly(options)
+    shares = {p: ["--profile", p, *options.arguments()] for p in options.asked_profiles}
+    ran = _run(assembly, suites, shares, console)
+    for part in verdicts(ran.view):
+        console.print(part)
+    decision = decide_executed(ran.view)
+    for line in reasons(decision):
+        console.print(line)
+    _close(ran, console)
+    return 2 if ran.interrupted else decision.status
+
+
+def selftest(options: Options, suites: Path, console: Console, *, workers: int, json: Path | None) -> int:
+    """Plant every defect; keep the proofs; return 0 when all were caught and every clean twin passed."""
+    options = replace(options, selftest=True)
+    arguments = ["--selftest", *options.arguments()]
+    for profile in options.profiles:
+        arguments += ["--profile", profile]
+    if workers > 1:
+        arguments += ["-n", str(workers)]
+    ran = _run(Assembly(options), suites, {"selftest": arguments}, console)
+    proofs = proof.proofs_of(ran.view)
+    console.print(matrix(proofs))
+    _close(ran, console)
+    if json is not None:
+        _write(json, ran.view, proofs)
+    if ran.view.complete and not ran.interrupted and suites == places.PROJECT / "suites":
+        proof.keep(places.PROJECT, places.BUILD, proofs)
+    return 2 if ran.interrupted else selftest_status(ran.view, proofs)
+
+
+def _run(
+    assembly: Assembly, suites: Path, shares: Mapping[str, Sequence[str]], console: Console
+) -> Ran:
+    if not suites.is_dir():
+        raise UserError(f"{suites}: there is no such folder of checks", remedy="Name one with --suites.")
+    with Workspace.open() as space:
+        directory = assembly.options.journal or places.BUILD / JOURNALS / space.run_id
+        writer = journal.create(directory, assembly.head(space.run_id))
+        try:
+            children = [spawn(label, suites, directory, words) for label, words in shares.items()]
+            interrupted = follow(children, directory, console)
+            if interrupted:
+                writer.write(Event(name="interrupted", at=now()))
+            if interrupted >= _KILLED:
+                workspace.discard(space.run_id)
+            _complain(children, console)
+        finally:
+            writer.end()
+    return Ran(view=journal.read(directory), interrupted=bool(interrupted))
+
+
+def _complain(children: Sequence[Child], console: Console) -> None:
+    """Show what a child printed that ended without having run its checks."""
+    for child in children:
+        if child.status not in _RAN and _said(child):
+            console.print(escape(f"{child.label}: pytest ended with status {child.status}:\n{child.tail()}"))
+
+
+def _said(child: Child) -> bool:
+    return "error" in child.log.read_text(errors="replace").lower()
+
+
+def _close(ran: Ran, console: Console) -> None:
+    for part in footer(ran.view):
+        console.print(part, soft_wrap=True)
+    note = str(ran.view.run.environment.get("proofs", ""))
+    if note and ran.view.run.kind == "verify":
+        console.print(Text(f"Proofs: {note}"))
+
+
+def _write(path: Path, view: JournalView, proofs: Sequence[Proof]) -> None:
+    counts = {name: sum(p.outcome == name for p in proofs) for name in ("caught", "missed", "error")}
+    content = {
+        "run": view.run.run_id,
+        "complete": view.complete,
+        "totals": {"defects": len(proofs), **counts, "clean": sum(p.clean for p in proofs)},
+        "summary": totals(proofs),
+        "proofs": list(proofs),
+    }
+    try:
+        path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    except OSError as cause:
+        raise UserError(
+            f"{path}: {cause.strerror or cause}", remedy="Name a file that can be written."
+        ) from None
+
+
+def default_workers() -> int:
+    """How many deployments to try at once: one a processor, at least two."""
+    return max(2, os.cpu_count() or 2)
+
+

@@ -1,0 +1,271 @@
+"""The target's contract file: everything the harness must know to talk to a target, and to bring it up.
+
+A capability that the file does not name is absent; a check that needs it fails, it is not skipped.
+
+    name = "my server"
+    [http]                    auth_header, base_path, host, ca_file
+    [launch]                  how it is started: app or command, port, ready_path, secrets, api_key, ...
+    [launch.env]              ${port} ${host} ${config} ${secrets} ${data} ${state} ${proxy} ${denied} ${stranger}
+    [launch.tls]              profiles in which it ends TLS itself, and env with ${tls_cert} ${tls_key}
+    [launch.container]        user, read_only, cap_drop, tmpfs, limits: what differs from the hardened defaults
+    [capabilities.health]     paths, below base_path; likewise recordings, tokens, sessions, administration, ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, overload
+
+from harness.errors import ContractError
+from harness.outcome import Absent
+from harness.profiles import Profile
+from harness.tomlfile import Closed, read_toml, to_record
+
+SecretKind = Literal["random", "ec-p256"]
+_EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Http(Closed):
+    """How it is spoken to. host: the name in its certificate. ca_file: the root to trust, for `external`."""
+
+    auth_header: str = "X-API-Key"
+    base_path: str = ""
+    host: str = ""
+    ca_file: str = ""
+
+    def __post_init__(self) -> None:
+        if self.base_path and (not self.base_path.startswith("/") or self.base_path.endswith("/")):
+            raise ValueError(f'base_path begins with "/" and does not end with it, not "{self.base_path}"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey(Closed):
+    """How the administrator's key is supplied: by an environment variable, or as a secret file."""
+
+    env: str = ""
+    secret: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.env) == bool(self.secret):
+            raise ValueError('give either env = "API_KEY" or secret = "api_key"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls(Closed):
+    """Profiles in which the server ends TLS itself, and the variables that tell it so."""
+
+    profiles: tuple[Profile, ...]
+    env: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container(Closed):
+    """Options of the container; the defaults are the hardened ones. Sizes as Docker writes them."""
+
+    user: str = "10001:10001"
+    read_only: bool = True
+    cap_drop: tuple[str, ...] = ("ALL",)
+    cap_add: tuple[str, ...] = ()
+    security_opt: tuple[str, ...] = ("no-new-privileges",)
+    mem_limit: str = "512m"
+    cpus: float = 2.0
+    pids_limit: int = 256
+    tmpfs: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paths(Closed):
+    """Where things stand inside the target's container; `code` is the folder of its package."""
+
+    config: str = "/etc/panotti/panotti.toml"
+    secrets: str = "/run/secrets"
+    tls: str = "/run/tls"
+    data: str = "/data"
+    state: str = "/run/panotti"
+    code: str = "/app"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch(Closed):
+    """How the target is started. port: where it listens in a container. ready_path: 2xx once it can serve."""
+
+    app: str = ""
+    command: tuple[str, ...] = ()
+    port: int = 8000
+    redirect_port: int = 0
+    ready_path: str = "/health"
+    ready_within_s: float = 30.0
+    settings_prefix: str = ""
+    env: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    secrets: Mapping[str, SecretKind] = field(default_factory=dict)
+    api_key: ApiKey = field(default_factory=lambda: ApiKey(env="API_KEY"))
+    tls: Tls = field(default_factory=lambda: Tls(profiles=()))
+    container: Container = field(default_factory=Container)
+    paths: Paths = field(default_factory=Paths)
+
+    def __post_init__(self) -> None:
+        if self.api_key.secret and self.api_key.secret not in self.secrets:
+            raise ValueError(f'api_key names the secret "{self.api_key.secret}", which secrets does not list')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health(Closed):
+    simple: str | None = None
+    live: str | None = None
+    ready: str | None = None
+    startup: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recordings(Closed):
+    """`read` and `events` carry {recording_id}."""
+
+    started: str
+    ended: str
+    read: str | None = None
+    list: str | None = None
+    events: str | None = None
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens(Closed):
+    issue: str
+    refresh: str | None = None
+    revoke: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sessions(Closed):
+    login: str
+    cookie: str
+    current: str | None = None
+    logout: str | None = None
+    logout_all: str | None = None
+    csrf_header: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Administration(Closed):
+    """`key` and `rotate` carry {key_id}."""
+
+    api_keys: str
+    key: str | None = None
+    rotate: str | None = None
+    users: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description(Closed):
+    """The API description: a path that answers it, or a command that prints it."""
+
+    path: str | None = None
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Describe(Closed):
+    """A command that prints, as JSON, what the server would run."""
+
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version(Closed):
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logs(Closed):
+    format: Literal["json"] = "json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Docs(Closed):
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities(Closed):
+    """What the target can do; None: it cannot."""
+
+    health: Health | None = None
+    recordings: Recordings | None = None
+    tokens: Tokens | None = None
+    sessions: Sessions | None = None
+    administration: Administration | None = None
+    description: Description | None = None
+    describe: Describe | None = None
+    version: Version | None = None
+    logs: Logs | None = None
+    docs: Docs | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract(Closed):
+    """One target's contract."""
+
+    name: str
+    http: Http = field(default_factory=Http)
+    launch: Launch = field(default_factory=Launch)
+    capabilities: Capabilities = field(default_factory=Capabilities)
+
+    @overload
+    def capability(self, name: Literal["health"]) -> Health: ...
+    @overload
+    def capability(self, name: Literal["recordings"]) -> Recordings: ...
+    @overload
+    def capability(self, name: Literal["tokens"]) -> Tokens: ...
+    @overload
+    def capability(self, name: Literal["sessions"]) -> Sessions: ...
+    @overload
+    def capability(self, name: Literal["administration"]) -> Administration: ...
+    @overload
+    def capability(self, name: Literal["description"]) -> Description: ...
+    @overload
+    def capability(self, name: Literal["describe"]) -> Describe: ...
+    @overload
+    def capability(self, name: Literal["version"]) -> Version: ...
+    @overload
+    def capability(self, name: Literal["logs"]) -> Logs: ...
+    @overload
+    def capability(self, name: Literal["docs"]) -> Docs: ...
+
+    def capability(self, name: str) -> object:
+        """Return what the contract says of a capability. Raises `Absent` where it names none."""
+        found: object = getattr(self.capabilities, name)
+        if found is None:
+            raise Absent(f"the contract names no capability '{name}'")
+        return found
+
+    def path(self, dotted: str) -> str:
+        """Return a path, base path included: `path("health.ready")`. Raises `Absent` where there is none."""
+        name, _, key = dotted.partition(".")
+        capability = getattr(self.capabilities, name)
+        path = getattr(capability, key) if capability is not None else None
+        if path is None:
+            raise Absent(f"the contract names no path '{dotted}'")
+        return f"{self.http.base_path}{path}"
+
+    @property
+    def present(self) -> frozenset[str]:
+        """The names of the capabilities it has."""
+        return frozenset(
+            f.name for f in fields(Capabilities) if getattr(self.capabilities, f.name) is not None
+        )
+
+
+def read_contract(path: Path) -> Contract:
+    """Return the contract of a file. Raises `ContractError` that names file, key and the nearest valid key."""
+    return to_record(
+        Contract,
+        read_toml(path, error=ContractError),
+        source=path,
+        remedy="Correct these keys; deploy/contract.toml is an example of every one.",
+        error=ContractError,
+    )

@@ -1,0 +1,128 @@
+"""Deliberate changes to a deployment, as data: how a defect is planted, and how a check asks for a variation.
+
+A `Change` is one edit; a `Variation` is a titled, hashable set of them. Runtimes realise changes; nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A server setting given by the environment; `value` None removes it. `${name}` is a named address."""
+
+    key: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """`old` replaced by `new` in a file of the reference: server code, profile configuration, or the image's recipe.
+
+    `path` is relative to the project. `old` must stand there exactly once, so that an outdated defect is an error.
+    """
+
+    path: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """A secret file with other content; `value` None removes it."""
+
+    name: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """The server's certificate replaced by a faulty one."""
+
+    kind: Literal["expired", "wrong-name", "self-signed", "weak-key", "expiring", "untrusted-chain"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """A container option changed (runtime `containers` only): user, read_only, cap_drop, environment, ..."""
+
+    option: str
+    value: str | bool | None
+
+
+Change = Setting | Edit | Secret | Certificate | Container
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variation:
+    """A titled set of changes. As `broken_by` it is a defect; as `setup` a deployment a check needs."""
+
+    title: str
+    changes: tuple[Change, ...]
+    profile: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Stable id of what is changed, whatever the title: 12 hexadecimal digits."""
+        return hashlib.sha256(repr((self.profile, self.changes)).encode()).hexdigest()[:12]
+
+    @property
+    def needs_containers(self) -> bool:
+        """Whether only the `containers` runtime can realise it."""
+        return any(
+            isinstance(change, Container) or (isinstance(change, Edit) and change.path.endswith("Dockerfile"))
+            for change in self.changes
+        )
+
+    def __add__(self, other: Variation) -> Variation:
+        return Variation(
+            title=f"{self.title}; {other.title}" if self.title else other.title,
+            changes=self.changes + other.changes,
+            profile=other.profile or self.profile,
+        )
+
+
+CLEAN = Variation(title="", changes=())
+
+
+def setting(*, title: str = "", **settings: object) -> Variation:
+    """Server settings by upper-case name: `setting(CORS_ORIGINS="*")`; None removes one."""
+    changes = tuple(
+        Setting(key=key, value=None if value is None else str(value)) for key, value in settings.items()
+    )
+    return Variation(title=title or ", ".join(f"{c.key}={c.value}" for c in changes), changes=changes)
+
+
+def edit(title: str, path: str, old: str, new: str) -> Variation:
+    """A text edit laid over one file of the reference: `edit("early-exit compare", "panotti/…/keys.py", old, new)`."""
+    return Variation(title=title, changes=(Edit(path=path, old=old, new=new),))
+
+
+def secret(name: str, value: str | None, *, title: str = "") -> Variation:
+    """A secret file replaced, or removed with None."""
+    return Variation(
+        title=title or f"secret {name} {'missing' if value is None else 'replaced'}",
+        changes=(Secret(name=name, value=value),),
+    )
+
+
+def certificate(
+    kind: Literal["expired", "wrong-name", "self-signed", "weak-key", "expiring", "untrusted-chain"],
+) -> Variation:
+    """A faulty server certificate."""
+    return Variation(title=f"{kind} certificate", changes=(Certificate(kind=kind),))
+
+
+def container(title: str, **options: str | bool | None) -> Variation:
+    """Container options changed: `container("runs as root", user="0")`."""
+    return Variation(
+        title=title, changes=tuple(Container(option=key, value=value) for key, value in options.items())
+    )
+
+
+def defect(title: str, *parts: Variation) -> Variation:
+    """Several changes under one title."""
+    return Variation(title=title, changes=tuple(change for part in parts for change in part.changes))

@@ -1,0 +1,1 @@
+"""Disturbances during a run. Each is applied, seen to be applied, and taken back."""

@@ -1,0 +1,92 @@
+"""The gate: from the results to one decision. 0 open, 1 closed, 2 could not decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from harness.journal import JournalView
+from harness.judge import ControlResult, is_required, weigh
+from harness.records import Finding
+from harness.verdict import Verdict
+from harness.waiver import revive_waivers
+
+Status = Literal[0, 1, 2]
+OPEN: Status = 0
+CLOSED: Status = 1
+UNDECIDED: Status = 2
+_WORDS = {OPEN: "open", CLOSED: "closed", UNDECIDED: "could not decide"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The exit status, and why it is not 0: what closed it first."""
+
+    status: Status
+    why: tuple[str, ...]
+
+    @property
+    def word(self) -> str:
+        """The status in words."""
+        return _WORDS[self.status]
+
+
+def decide(view: JournalView, results: Sequence[ControlResult]) -> Decision:
+    """Decide on every control that a policy requires. Only a proven `pass` or a valid waiver opens."""
+    required = [result for result in results if result.required]
+    failed = [_name(result) for result in required if result.verdict is Verdict.FAIL]
+    doubts = [*_of_the_journal(view), *_of_what_ran(view, required)]
+    doubts += [_name(r) for r in required if not r.opens and r.verdict is not Verdict.FAIL]
+    return _decision(failed, doubts)
+
+
+def decide_executed(view: JournalView, *, at: datetime | None = None) -> Decision:
+    """Decide on the checks that ran, required ones only: what the exit status of a single pytest run means.
+
+    When none of them is required, each one counts: an optional check run alone still says how it went.
+    """
+    moment = (at or datetime.fromisoformat(view.run.started)).astimezone(UTC)
+    waivers = revive_waivers(view.run.waivers)
+    ran = [finding for finding in view.findings if not finding.defect]
+    required = [f for f in ran if is_required(view.run, f.control, f.profile)] or ran
+    weighed = [(finding, weigh(finding, waivers, moment)[0]) for finding in required]
+    failed = [_say(f, v) for f, v in weighed if v is Verdict.FAIL]
+    doubts = list(_of_the_journal(view))
+    if not any(verdict is Verdict.PASS or verdict is Verdict.WAIVED for _, verdict in weighed):
+        doubts.append("nothing was shown: no check came to pass")
+    settled = {Verdict.PASS, Verdict.WAIVED, Verdict.FAIL, Verdict.NOT_APPLICABLE}
+    doubts += [_say(f, v) for f, v in weighed if v not in settled]
+    return _decision(failed, doubts)
+
+
+def _decision(failed: Iterable[str], doubts: Iterable[str]) -> Decision:
+    closed, open_questions = tuple(failed), tuple(doubts)
+    status: Status = CLOSED if closed else UNDECIDED if open_questions else OPEN
+    return Decision(status=status, why=(*closed, *open_questions))
+
+
+def _of_the_journal(view: JournalView) -> Iterator[str]:
+    if not view.complete:
+        yield "the journal is incomplete or edited: " + "; ".join(view.problems)
+    if view.run.kind != "verify":
+        yield f"this is the journal of a {view.run.kind}, which decides nothing about a release"
+
+
+def _of_what_ran(view: JournalView, required: Sequence[ControlResult]) -> Iterator[str]:
+    if not any(not finding.defect for finding in view.findings):
+        yield "nothing ran: the journal holds no finding"
+    if not required:
+        yield "no control is required: such a gate would open for anything"
+
+
+def _name(result: ControlResult) -> str:
+    where = f"{result.control} in {result.profile}"
+    if result.verdict is Verdict.PASS:
+        return f"{where}: passed, but is not proven: {result.unproven[0]}; run `harness selftest`"
+    return f"{where}: {result.verdict.value}: {result.reason}"
+
+
+def _say(finding: Finding, verdict: Verdict) -> str:
+    return f"{finding.control} in {finding.profile}: {verdict.value}: {finding.message}"

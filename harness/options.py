@@ -1,0 +1,70 @@
+"""What a run was asked for, as the command line or pytest gave it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from harness.catalogue import Catalogue
+from harness.errors import UserError
+from harness.profiles import PROFILES
+from harness.runtimes import RuntimeName
+from harness.tomlfile import nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options that pytest and the `harness` program have in common. Paths are absolute."""
+
+    profiles: tuple[str, ...] = ()
+    runtime: RuntimeName | None = None
+    target: str = "reference"
+    contract: Path | None = None
+    policy: Path | None = None
+    waivers: Path | None = None
+    controls: tuple[str, ...] = ()
+    journal: Path | None = None
+    selftest: bool = False
+    intrusive: bool = False
+    own_target: bool = False
+
+    @property
+    def asked_profiles(self) -> tuple[str, ...]:
+        """The profiles asked for, in their usual order; all of them when none was named."""
+        return tuple(name for name in PROFILES if not self.profiles or name in self.profiles)
+
+    def arguments(self) -> list[str]:
+        """Return them as pytest takes them, but for the profiles and the journal."""
+        words: list[str] = []
+        if self.runtime:
+            words += ["--runtime", self.runtime]
+        if self.target != "reference":
+            words += ["--target", self.target]
+        for name, path in (
+            ("--contract", self.contract),
+            ("--policy", self.policy),
+            ("--waivers", self.waivers),
+        ):
+            words += [name, str(path)] if path else []
+        for glob in self.controls:
+            words += ["--controls", glob]
+        words += ["--intrusive"] if self.intrusive else []
+        words += ["--i-own-this-target"] if self.own_target else []
+        return words
+
+    def command(self) -> str:
+        """Return how a single check is run again, up to its node id."""
+        return shlex.join(["pytest", *self.arguments()])
+
+
+def validate(options: Options, catalogue: Catalogue) -> None:
+    """Refuse an unknown profile, runtime or control. Raises `UserError` that names the nearest valid one."""
+    for profile in options.profiles:
+        if profile not in PROFILES:
+            raise UserError(f'there is no profile "{profile}"', remedy=nearest(profile, PROFILES))
+    names = get_args(RuntimeName)
+    if options.runtime and options.runtime not in names:
+        raise UserError(f'there is no runtime "{options.runtime}"', remedy=nearest(options.runtime, names))
+    catalogue.match(options.controls)

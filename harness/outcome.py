@@ -1,0 +1,37 @@
+"""How a check says that it cannot decide: three calls that end it."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+
+class NotVerified(Exception):
+    """The check could not earn a verdict; the argument is the reason."""
+
+
+class NotApplicable(Exception):
+    """The policy of this profile does not ask for this; the argument is the reason."""
+
+
+class Absent(AssertionError):
+    """The target lacks a capability that the policy asks for: a `fail`, not a skip."""
+
+
+def not_verified(reason: str) -> NoReturn:
+    """End the check as `not-verified`, with the reason."""
+    raise NotVerified(reason)
+
+
+def not_applicable(reason: str) -> NoReturn:
+    """End the check as `not-applicable`, with the reason."""
+    raise NotApplicable(reason)
+
+
+def floor(reached: object, reason: str) -> None:
+    """Demand that the stimulus really happened: below the floor the check is `not-verified`.
+
+    `reached` is truthy when it did (requests let through, samples taken, the connection really TLS);
+    `reason` says what was missing.
+    """
+    if not reached:
+        raise NotVerified(reason)

@@ -1,0 +1,299 @@
+"""The pytest plugin: options, collection, the `site` fixture, verdicts, exit status. Only it uses pytest.
+
+It wakes up when the `suites` folder below pytest's root directory is among what is collected.
+PYTEST_DONT_REWRITE: it may be imported before pytest gets to it, and its asserts are no checks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness import collection, planning
+from harness.assembly import Assembly
+from harness.declare import declaration_of
+from harness.errors import HarnessError, UserError
+from harness.evidence import recording
+from harness.journal import JournalFull, now
+from harness.planning import Case, Need
+from harness.plugin.arguments import options_of
+from harness.plugin.arguments import pytest_addoption as pytest_addoption
+from harness.plugin.showing import pytest_report_teststatus as pytest_report_teststatus
+from harness.plugin.showing import show
+from harness.records import Event
+from harness.session import Session, segment_name
+from harness.summary import Outcome, conclude
+from harness.trial import Trial
+
+if TYPE_CHECKING:
+    from harness.site import Site
+
+SUITES = "suites"
+ASSEMBLY = pytest.StashKey[Assembly]()
+SESSION = pytest.StashKey[Session]()
+OUTCOME = pytest.StashKey[Outcome]()
+TRIAL = pytest.StashKey[Trial]()
+PREVIOUS_HANDLER = pytest.StashKey[Any]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Read everything that the run was given, and say at once what is wrong with it."""
+    config.addinivalue_line("markers", "xdist_group: items of one deployment run in one worker")
+    if not _collects_suites(config):
+        return
+    if config.getoption("dist", "no") == "load":
+        config.option.dist = "loadgroup"  # a deployment is never split over workers
+    with _told():
+        config.stash[ASSEMBLY] = Assembly(options_of(config))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Open this process's share of the run."""
+    config = session.config
+    if ASSEMBLY not in config.stash or config.getoption("collectonly"):
+        return
+    config.stash[PREVIOUS_HANDLER] = signal.signal(signal.SIGINT, _interrupt_once)
+    assembly = config.stash[ASSEMBLY]
+    worker = getattr(config, "workerinput", {})
+    given = worker.get("journal") or config.getoption("journal")
+    with _told():
+        run = config.stash[SESSION] = Session(
+            assembly,
+            directory=Path(given).absolute() if given else None,
+            segment=segment_name(assembly.profiles, worker.get("workerid", "")),
+        )
+        run.open()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker which journal it joins."""
+    if SESSION in node.config.stash:
+        node.workerinput["journal"] = str(node.config.stash[SESSION].directory)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Try each check in its profiles, or in the self-test with its defects."""
+    assembly = metafunc.config.stash.get(ASSEMBLY, None)
+    if assembly is None or not _in_suites(metafunc.config, metafunc.definition.path):
+        return
+    function = metafunc.function
+    try:
+        declaration = collection.accept(
+            metafunc.definition.nodeid, function.__doc__, declaration_of(function), assembly.catalogue
+        )
+    except UserError as error:
+        raise pytest.Collector.CollectError(str(error)) from None
+    if "profile" not in metafunc.fixturenames:
+        raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: a check takes `site`")
+    options = assembly.options
+    cases = planning.cases(declaration, assembly.profiles, selftest=options.selftest)
+    cases = cases or (Case(profile=declaration.proof_profile),)  # deselected later: pytest knows no empty set
+    metafunc.parametrize("profile", cases, indirect=True, ids=[case.id for case in cases])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Make trials of the items, put those on one deployment side by side, and drop what was not asked for.
+
+    First of all, so that the journal knows of checks that -k then deselects.
+    """
+    assembly = config.stash.get(ASSEMBLY, None)
+    if assembly is None:
+        return
+    others = [item for item in items if not _is_check(item)]
+    checks = [item for item in items if _is_check(item)]
+    for item in checks:
+        item.stash[TRIAL] = _trial(item, assembly)
+    trials = [item.stash[TRIAL] for item in checks]
+    if SESSION in config.stash and _first_worker(config):
+        config.stash[SESSION].declare(collection.declared(trials))
+    ordered = [checks[position] for position in collection.in_order(trials)]
+    kept = [item for item in ordered if collection.selected(item.stash[TRIAL], assembly.options)]
+    dropped = [item for item in ordered if item not in kept]
+    for item in kept:
+        needed = item.stash[TRIAL].need
+        if isinstance(needed, Need):
+            _keep_together(item, needed.group)
+    items[:] = [*others, *kept]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Plan the deployments of what is left after every selection."""
+    run = session.config.stash.get(SESSION, None)
+    if run is not None and not _is_controller(session.config):
+        trials = {i.nodeid: i.stash[TRIAL] for i in session.items if TRIAL in i.stash}
+        run.plan(trials, announce=_first_worker(session.config))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """Record a check's evidence; start ahead what comes next; stop what was needed last."""
+    trial = item.stash.get(TRIAL, None)
+    if trial is None:
+        return (yield)
+    run = item.config.stash[SESSION]
+    trial.begin()
+    following = [nextitem.nodeid] if nextitem else []
+    # A worker of xdist knows of its own items only the next one.
+    run.deployments.look_ahead(following if hasattr(item.config, "workerinput") else None, after=item.nodeid)
+    try:
+        with recording(trial.recorder):
+            return (yield)
+    finally:
+        run.settle(item.nodeid)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Rule out what policy, runtime or missing leave rule out."""
+    if TRIAL in item.stash:
+        item.config.stash[SESSION].admit(item.stash[TRIAL])
+
+
+@pytest.fixture
+def profile(request: pytest.FixtureRequest) -> str:
+    """The profile that a check is tried in."""
+    case: Case = request.param
+    return case.profile
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest, profile: str) -> Site:
+    """The deployment under test, with everything to look at it by."""
+    del profile
+    run: Session = request.config.stash[SESSION]
+    return run.site(request.node.stash[TRIAL])
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn what a phase came to into a verdict, and write the finding after the last one."""
+    report = yield
+    trial = item.stash.get(TRIAL, None)
+    if trial is None:
+        return report
+    error = call.excinfo.value if call.excinfo else None
+    verdict = trial.take(call.when, error, call.duration)
+    if verdict is not None:
+        show(report, trial, verdict)
+    if call.when == "teardown":
+        try:
+            item.config.stash[SESSION].finish(trial)
+        except JournalFull as full:
+            item.session.shouldstop = str(full)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
+    """Stop what is up, end the journal, and decide the exit status from it."""
+    result = yield
+    config = session.config
+    run = config.stash.get(SESSION, None)
+    if run is None:
+        return result
+    if exitstatus == pytest.ExitCode.INTERRUPTED:
+        run.tell(Event(name="interrupted", at=now()))
+    run.close()
+    signal.signal(signal.SIGINT, config.stash[PREVIOUS_HANDLER])
+    if not hasattr(config, "workerinput"):
+        with _told():
+            outcome = config.stash[OUTCOME] = conclude(run)
+    if OUTCOME in config.stash:
+        decided = exitstatus in {
+            pytest.ExitCode.OK,
+            pytest.ExitCode.TESTS_FAILED,
+            pytest.ExitCode.NO_TESTS_COLLECTED,
+        }
+        session.exitstatus = outcome.status if decided else 2
+    return result
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print the table: control groups by profiles, where the time went, and where the journal is."""
+    if OUTCOME in config.stash:
+        terminalreporter.write_line("")
+        width, colour = terminalreporter._tw.fullwidth, terminalreporter.hasmarkup  # noqa: SLF001
+        terminalreporter.write_line(config.stash[OUTCOME].text(width=width, colour=colour))
+
+
+def _collects_suites(config: pytest.Config) -> bool:
+    suites = config.rootpath / SUITES
+    for argument in config.args:
+        path = (config.invocation_params.dir / argument.partition("::")[0]).resolve()
+        if path == suites or suites in path.parents or path in suites.parents:
+            return suites.is_dir()
+    return False
+
+
+def _in_suites(config: pytest.Config, path: Path) -> bool:
+    return config.rootpath / SUITES in path.parents
+
+
+def _is_check(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and _in_suites(item.config, item.path)
+
+
+def _is_controller(config: pytest.Config) -> bool:
+    return not hasattr(config, "workerinput") and str(config.getoption("dist", "no")) != "no"
+
+
+def _first_worker(config: pytest.Config) -> bool:
+    return bool(getattr(config, "workerinput", {}).get("workerid", "gw0") == "gw0")
+
+
+def _trial(item: pytest.Item, assembly: Assembly) -> Trial:
+    assert isinstance(item, pytest.Function)
+    declaration = declaration_of(item.function)
+    assert declaration is not None, "collection refuses a check without one"
+    case = item.callspec.params["profile"]
+    assert isinstance(case, Case)
+    path, line, _ = item.reportinfo()
+    return Trial(
+        check=item.nodeid,
+        claim=collection.claim_of(item.function.__doc__),
+        source=f"{Path(path).relative_to(item.config.rootpath)}:{(line or 0) + 1}",
+        declaration=declaration,
+        case=case,
+        need=assembly.need(declaration, case, item.nodeid),
+        skipped=pytest.skip.Exception,
+    )
+
+
+def _keep_together(item: pytest.Item, group: str) -> None:
+    """Give an item the group by which xdist's `loadgroup` keeps items in one worker.
+
+    xdist 3.8 appends it to `_nodeid`, which pytest 9.2 no longer reads: its ids are records.
+    """
+    item.add_marker(pytest.mark.xdist_group(group))
+    if hasattr(item.config, "workerinput"):
+        item._id = type(item.id).parse(f"{item.nodeid}@{group}")  # noqa: SLF001
+
+
+def _interrupt_once(number: int, frame: object) -> None:
+    """End the run at the first Ctrl-C; another one must not interrupt the clearing away."""
+    del number, frame
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """End the run with one message and status 2 for what the user can put right."""
+    try:
+        yield
+    except HarnessError as error:
+        pytest.exit(str(error), returncode=2)

@@ -1,0 +1,50 @@
+"""Verdicts where pytest shows outcomes: letters, words and reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.trial import Trial
+from harness.verdict import Verdict
+
+_SHOWN = {
+    Verdict.PASS: ("passed", ".", "PASS"),
+    Verdict.FAIL: ("failed", "F", "FAIL"),
+    Verdict.ERROR: ("error", "E", "ERROR"),
+    Verdict.NOT_VERIFIED: ("not-verified", "?", "NOT VERIFIED"),
+    Verdict.NOT_APPLICABLE: ("not-applicable", "-", "NOT APPLICABLE"),
+}
+_CAUGHT = ("caught", "c", "CAUGHT")
+_MISSED = ("failed", "M", "MISSED")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
+    """Show verdicts, not pytest's outcomes."""
+    verdict = getattr(report, "verdict", None)
+    if verdict is None:
+        return None
+    if getattr(report, "defect", ""):
+        return _CAUGHT if report.passed else _MISSED
+    return _SHOWN[Verdict(verdict)]
+
+
+def show(report: pytest.TestReport, trial: Trial, verdict: Verdict) -> None:
+    """Give pytest's report the outcome that the verdict means, and the words to show it by."""
+    shown: Any = report
+    shown.verdict = verdict.value
+    shown.__dict__.pop("wasxfail", None)
+    if trial.case.defect is not None and report.when == "call" and verdict in {Verdict.PASS, Verdict.FAIL}:
+        shown.defect = trial.case.defect.title
+        report.outcome = "passed" if verdict is Verdict.FAIL else "failed"
+        report.longrepr = None if verdict is Verdict.FAIL else f"missed: {trial.case.defect.title}"
+    elif verdict in {Verdict.NOT_VERIFIED, Verdict.NOT_APPLICABLE}:
+        path, _, line = trial.source.rpartition(":")
+        report.outcome, report.longrepr = "skipped", (path, int(line), f"{verdict.value}: {trial.message}")
+    elif verdict is Verdict.PASS:
+        report.outcome, report.longrepr = "passed", None
+    else:
+        report.outcome = "failed"
+        report.longrepr = report.longrepr or trial.message

@@ -1,0 +1,91 @@
+"""A policy: what must hold in one profile."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from harness.catalogue import load
+from harness.policy.sections import (
+    Addresses,
+    Auth,
+    Cors,
+    CredentialKind,
+    Environment,
+    Gate,
+    Headers,
+    Health,
+    Logging,
+    Rate,
+    RoleName,
+    Route,
+    Server,
+    Startup,
+    Tls,
+)
+from harness.profiles import Profile
+from harness.tomlfile import Closed, nearest
+
+Reason = Annotated[str, Field(min_length=10)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy(Closed):
+    """What must hold in `profile`.
+
+    roles: for every route, as "POST /api/recording-started", who may call it; nobody else may.
+    credentials: routes that take one kind of credential only.
+    not_applicable: control id -> reason; controls of other profiles by their nature are among them.
+    source: the file it came from.
+    """
+
+    profile: Profile
+    environment: Environment
+    server: Server
+    cors: Cors
+    auth: Auth
+    roles: Mapping[Route, tuple[RoleName, ...]]
+    credentials: Mapping[Route, CredentialKind]
+    rate: Rate
+    addresses: Addresses
+    tls: Tls
+    headers: Headers
+    logging: Logging
+    health: Health
+    startup: Startup
+    gate: Gate
+    not_applicable: Mapping[str, Reason]
+    source: str
+
+    def __post_init__(self) -> None:
+        for route, allowed in self.roles.items():
+            for role in allowed:
+                if role not in self.auth.roles:
+                    raise ValueError(f'roles."{route}": unknown role; {nearest(role, self.auth.roles)}')
+        for route in self.credentials:
+            if route not in self.roles:
+                raise ValueError(
+                    f'credentials."{route}": no such route in roles; {nearest(route, self.roles)}'
+                )
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The ids of the controls that the gate requires, in catalogue order."""
+        return tuple(control.id for control in load().match(self.gate.required))
+
+    @property
+    def sha256(self) -> str:
+        """Digest of what it says, whatever file says it."""
+        tables = dataclasses.asdict(self)
+        del tables["source"]
+        return hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()
+
+    def may(self, role: str, route: str) -> bool:
+        """Whether a caller in `role` is let in. Raises KeyError for a route without a rule."""
+        return role in self.roles[route]

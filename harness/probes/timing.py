@@ -1,0 +1,178 @@
+"""Does the server take longer for one request than for another? Interleaved samples on one connection, a
+stated test."""
+
+from __future__ import annotations
+
+import gc
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from harness.evidence import record, waiting_for_target
+from harness.outcome import NotVerified
+from harness.probes.message import Request
+from harness.probes.paired import ALPHA, POWER, Effect, detectable, judge_pairs, standard_error
+from harness.probes.peer import Peer, Via, find_peer
+from harness.probes.wire import Line
+from harness.records import Measurement
+from harness.runtimes import Deployment
+
+_ROUND: Final = 200  # pairs between two looks at the noise
+_WARM_UP: Final = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimingResult:
+    """What the comparison came to; seconds. `looked_for_s`: the effect that it was asked to be able to
+    see."""
+
+    effect: Effect
+    looked_for_s: float
+    status: int
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether the two can be told apart: significant at ALPHA, and at least half of what was looked for.
+
+        An effect of `looked_for_s` is found with more than 97 %: the comparison is only made when half of
+        it is more
+        than two standard errors.
+        """
+        return self.effect.p_value <= ALPHA and abs(self.effect.mean) >= self.looked_for_s / 2
+
+    def __str__(self) -> str:
+        low, high = (bound * 1e6 for bound in self.effect.interval)
+        return (
+            f"{self.effect.mean * 1e6:.1f} µs apart [{low:.1f}, {high:.1f}], p = {self.effect.p_value:.4f}, "
+            f"{self.effect.pairs} pairs, smallest visible effect {self.effect.detectable * 1e6:.1f} µs"
+        )
+
+
+class TimingProbe:
+    """Compares the latency of two requests to one deployment."""
+
+    def __init__(self, deployment: Deployment, *, auth_header: str = "X-API-Key") -> None:
+        self._deployment = deployment
+        self._auth_header = auth_header
+
+    def compare(
+        self,
+        a: Request,
+        b: Request,
+        *,
+        looked_for_s: float = 100e-6,
+        least: int = 400,
+        most: int = 20_000,
+        within_s: float = 8.0,
+        via: Via | None = None,
+    ) -> TimingResult:
+        """Compare `b` with `a`, in pairs of random order, until an effect of `looked_for_s` would be seen.
+
+        The samples end by their noise, never by their effect, so looking several times costs no error. Raises
+        NotVerified when `most` pairs or `within_s` seconds do not bring the noise down, or when the
+        answers are not all
+        of one status: what is not alike otherwise cannot be compared by its time.
+        """
+        sampling = _Sampling(find_peer(self._deployment, via=via), a, b)
+        with sampling.running(), waiting_for_target():
+            sampling.warm_up()
+            deadline = time.monotonic() + within_s
+            while not sampling.enough(looked_for_s, least):
+                if time.monotonic() > deadline or len(sampling.differences) >= most:
+                    break
+                sampling.round()
+        return _judge(sampling, looked_for_s)
+
+
+def _judge(sampling: _Sampling, looked_for_s: float) -> TimingResult:
+    if len(sampling.statuses) != 1 or 0 in sampling.statuses:
+        statuses = dict(sampling.statuses)
+        raise NotVerified(f"the answers were not alike, so their times cannot be compared: {statuses}")
+    try:
+        effect = judge_pairs(sampling.differences)
+    except ValueError as cause:
+        raise NotVerified(f"timing: {cause}") from None
+    result = TimingResult(effect=effect, looked_for_s=looked_for_s, status=next(iter(sampling.statuses)))
+    _record(result, sampling)
+    if effect.detectable > looked_for_s:
+        raise NotVerified(
+            f"too noisy: after {effect.pairs} pairs an effect under {effect.detectable * 1e6:.0f} µs cannot "
+            f"be seen (power {POWER:g}, alpha {ALPHA:g}); {looked_for_s * 1e6:.0f} µs are asked for"
+        )
+    return result
+
+
+@dataclass(slots=True)
+class _Sampling:
+    """The samples while they are taken."""
+
+    peer: Peer
+    a: Request
+    b: Request
+    differences: list[float] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+    dice: random.Random = field(default_factory=random.Random)
+    line: Line = field(init=False)
+    wire: tuple[bytes, bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.line = Line(self.peer)
+        self.wire = (self.a.encode(self.peer.authority), self.b.encode(self.peer.authority))
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Without the collector's pauses among the samples; the connection is closed at the end."""
+        gc.disable()
+        try:
+            yield
+        finally:
+            gc.enable()
+            self.line.close()
+
+    def warm_up(self) -> None:
+        for _ in range(_WARM_UP):
+            self._pair()
+
+    def round(self) -> None:
+        self.differences.extend(self._pair() for _ in range(_ROUND))
+
+    def enough(self, looked_for_s: float, least: int) -> bool:
+        enough = len(self.differences) >= max(least, 2 * _ROUND)
+        return enough and detectable(standard_error(self.differences)) <= looked_for_s
+
+    def _pair(self) -> float:
+        first = self.dice.random() < 0.5
+        one, other = self._ask(self.wire[first]), self._ask(self.wire[not first])
+        return one - other if first else other - one
+
+    def _ask(self, request: bytes) -> float:
+        reply = self.line.ask(request)
+        self.statuses[reply.status] += 1
+        return reply.elapsed_s
+
+
+def _record(result: TimingResult, sampling: _Sampling) -> None:
+    effect = result.effect
+    record(
+        Measurement(
+            name=f"latency of {sampling.b.method} {sampling.b.path}, two variants",
+            value=round(effect.mean * 1e6, 3),
+            unit="µs",
+            samples=effect.pairs,
+            bound=f"under {result.looked_for_s * 1e6 / 2:g} µs, or p > {ALPHA:g}",
+            detail={
+                "test": "sign-flip permutation on block means of winsorised paired differences, two-sided",
+                "interval_us": [round(bound * 1e6, 3) for bound in effect.interval],
+                "p_value": effect.p_value,
+                "standard_error_us": round(effect.standard_error * 1e6, 3),
+                "smallest_visible_effect_us": round(effect.detectable * 1e6, 3),
+                "alpha": ALPHA,
+                "power": POWER,
+                "status": result.status,
+            },
+        )
+    )

@@ -1,0 +1,130 @@
+"""Runtimes turn a specification (target, profile, variation) into a running Deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from harness.defects import CLEAN, Variation
+
+RuntimeName = Literal["containers", "process", "external"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specification:
+    """What is to be brought up. `variation` is a check's setup plus, in the self-test, its defect."""
+
+    profile: str
+    variation: Variation = CLEAN
+    instance: str = "shared"
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return (self.profile, self.variation.key, self.instance)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A command that ran inside a deployment: exit status, standard output and error as text."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartFailure:
+    """A start that ended before readiness: exit status (None: still running) and everything it printed."""
+
+    status: int | None
+    output: str
+
+
+class CannotShow(Exception):
+    """This runtime cannot do that; the argument is the reason, which becomes the `not-verified` reason."""
+
+
+class Deployment(Protocol):
+    """One running target in one profile. Every method raises CannotShow where the runtime cannot do it."""
+
+    specification: Specification
+    runtime: RuntimeName
+    base_url: str  # https://127.0.0.1:49153 (no trailing slash)
+    plain_url: str | None  # the plain HTTP listener that redirects, if the profile has one
+    host_name: str  # the name in the certificate and the Host header, for example "panotti.test"
+    ca_file: Path | None  # the root certificate that signed the server's
+    api_key: str  # the bootstrap administrator's key, made fresh for this deployment
+    secrets: Mapping[str, str]  # every secret given to it, by name, for redaction and leak searches
+    started_in_s: float
+
+    def via(self, address: str) -> str:
+        """Base URL that reaches the target from the named client address (proxy, denied, stranger)."""
+        ...
+
+    def address(self, name: str) -> str:
+        """The IP address behind a name, as the target sees it."""
+        ...
+
+    def execute(self, argv: Sequence[str], *, stdin: str = "", timeout_s: float = 10.0) -> Completed:
+        """Run a command where the server runs, as its user, with its environment. `python` is its interpreter."""
+        ...
+
+    def kill(self, pid: int, signal: int) -> None:
+        """Send a signal to a process of the server, by the pid that the server itself reports."""
+        ...
+
+    def terminate(self) -> None:
+        """Send SIGTERM to the server's main process, without waiting."""
+        ...
+
+    def wait_exit(self, timeout_s: float) -> int:
+        """Wait for the main process to end; return its exit status."""
+        ...
+
+    def logs(self) -> str:
+        """Everything the server has printed so far."""
+        ...
+
+    def replace_certificate(self) -> str:
+        """Give the server a new certificate of the same root and tell it; return the new SHA-256 fingerprint (hex)."""
+        ...
+
+    def path(self, name: Literal["data", "state", "code", "config", "secrets"]) -> str:
+        """The path of a directory or file as the server sees it."""
+        ...
+
+    def inspect(self) -> Mapping[str, object]:
+        """The container's and its image's own description (docker inspect): {"container": ..., "image": ...}."""
+        ...
+
+    def export_image(self) -> Path:
+        """The image as `docker save` writes it, for layer searches."""
+        ...
+
+    def stop(self) -> None:
+        """End it and remove everything that belonged to it. Safe to call twice."""
+        ...
+
+
+class Runtime(Protocol):
+    """Brings deployments of one target up."""
+
+    name: RuntimeName
+
+    def prepare(self) -> None:
+        """Do what all deployments share once: images, wheels, networks. Progress goes to the event sink."""
+        ...
+
+    def start(self, specification: Specification) -> Deployment:
+        """Bring one up and return it ready. Raises DeploymentFailed with the last log lines, or RuntimeUnavailable."""
+        ...
+
+    def try_start(self, specification: Specification, *, timeout_s: float) -> StartFailure | None:
+        """Start one that is expected not to come up; None when it did become ready (it is stopped again)."""
+        ...
+
+    def close(self) -> None:
+        """Stop every deployment still up and remove what prepare made for this run. Safe to call twice."""
+        ...

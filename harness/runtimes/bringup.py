@@ -1,0 +1,155 @@
+"""What `process` and `containers` do alike: bring one up, wait until it is ready, keep count, clear away."""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Protocol
+
+from harness.errors import DeploymentFailed
+from harness.journal import now
+from harness.records import Event, Json
+from harness.runtimes import Deployment, RuntimeName, Specification, StartFailure
+from harness.runtimes.launch import Plan, plan
+from harness.runtimes.pki import Authority
+from harness.runtimes.readiness import Door, await_ready
+from harness.target import Target
+from harness.workspace import Workspace
+
+Progress = Callable[[Event], None]
+_TRIES = 3
+_LAST_LINES = 25
+_PORT_TAKEN = ("address already in use", "Errno 98", "port is already allocated")
+
+
+class Launched(Deployment, Protocol):
+    """A deployment that was started and is not yet known to be ready."""
+
+    door: Door
+    started_in_s: float
+
+    def exit_status(self) -> int | None:
+        """Exit status of the main process; None while it runs."""
+        ...
+
+
+class LocalRuntime(ABC):
+    """A runtime that starts the target itself. Safe to use from several threads."""
+
+    name: RuntimeName
+
+    def __init__(self, target: Target, workspace: Workspace, progress: Progress) -> None:
+        self.target = target
+        self.workspace = workspace
+        self.progress = progress
+        self.authority = Authority()
+        self.ca_file = workspace.folder("ca") / "root.pem"
+        self.ca_file.write_bytes(self.authority.certificate)
+        self._up: list[Launched] = []
+        self._lock = threading.Lock()
+        self._prepared = False
+        workspace.on_close(self.close)
+
+    def prepare(self) -> None:
+        """Do once what all deployments share. Safe to call from several threads and twice."""
+        with self._lock:
+            if not self._prepared:
+                self._prepare()
+                self._prepared = True
+
+    @abstractmethod
+    def _prepare(self) -> None: ...
+
+    @abstractmethod
+    def _launch(self, plan: Plan) -> Launched: ...
+
+    @abstractmethod
+    def _release(self) -> None: ...
+
+    def start(self, specification: Specification) -> Deployment:
+        """Bring one up and return it ready. Raises `DeploymentFailed` with the last log lines."""
+        launched, failure = self._bring_up(specification, self.target.contract.launch.ready_within_s)
+        if failure is None:
+            self._tell("deployment.ready", specification, launched.started_in_s)
+            return launched
+        self._tell("deployment.failed", specification, launched.started_in_s, status=failure.status)
+        raise _failed(self.name, specification, failure, self.target.contract.launch.ready_path)
+
+    def try_start(self, specification: Specification, *, timeout_s: float) -> StartFailure | None:
+        """Start one that is expected not to come up; None when it did become ready (it is stopped again)."""
+        launched, failure = self._bring_up(specification, timeout_s)
+        if failure is None:
+            launched.stop()
+        return failure
+
+    def close(self) -> None:
+        """Stop every deployment still up and what they shared. Safe to call twice."""
+        with self._lock:
+            up, self._up = self._up, []
+        for launched in up:
+            launched.stop()
+        self._release()
+
+    def _bring_up(
+        self, specification: Specification, timeout_s: float
+    ) -> tuple[Launched, StartFailure | None]:
+        """Start it; when a port was taken by another process in between, start it on another one."""
+        self.prepare()
+        planned = plan(self.target, specification, self.authority)
+        for attempt in range(1, _TRIES + 1):
+            launched, failure = self._once(planned, timeout_s)
+            if failure is None or attempt == _TRIES or not _port_taken(failure):
+                return launched, failure
+        raise AssertionError("unreachable: the last try returns")
+
+    def _once(self, planned: Plan, timeout_s: float) -> tuple[Launched, StartFailure | None]:
+        began = time.monotonic()
+        launched = self._launch(planned)
+        with self._lock:
+            self._up.append(launched)
+        try:
+            failure = await_ready(
+                launched.door, exited=launched.exit_status, output=launched.logs, timeout_s=timeout_s
+            )
+        except BaseException:
+            launched.stop()
+            raise
+        launched.started_in_s = time.monotonic() - began
+        if failure is not None:
+            launched.stop()
+        return launched, failure
+
+    def forget(self, launched: Launched) -> None:
+        """Drop a deployment that was stopped."""
+        with self._lock:
+            if launched in self._up:
+                self._up.remove(launched)
+
+    def _tell(self, name: str, specification: Specification, seconds: float, **detail: Json) -> None:
+        detail = {"runtime": self.name, "variation": specification.variation.title, **detail}
+        self.progress(
+            Event(name=name, profile=specification.profile, seconds=seconds, detail=detail, at=now())
+        )
+
+
+def _port_taken(failure: StartFailure) -> bool:
+    return failure.status is not None and any(sign in failure.output for sign in _PORT_TAKEN)
+
+
+def _failed(
+    runtime: str, specification: Specification, failure: StartFailure, ready_path: str
+) -> DeploymentFailed:
+    what = (
+        f"it did not answer {ready_path} with 2xx in time"
+        if failure.status is None
+        else f"it ended with status {failure.status} before it was ready"
+    )
+    lines = failure.output.rstrip().splitlines()[-_LAST_LINES:]
+    shown = "\n".join(f"  | {line}" for line in lines) or "  | (it printed nothing)"
+    title = f" ({specification.variation.title})" if specification.variation.title else ""
+    return DeploymentFailed(
+        f"{specification.profile}{title} on {runtime}: {what}; its last lines:\n{shown}",
+        remedy="Correct what the lines name; [launch] in the contract file says how it is started.",
+    )

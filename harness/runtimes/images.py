@@ -1,0 +1,179 @@
+"""Application images: wheels fetched on the host, a build without a package index, and a name by content.
+
+The name is a hash of everything that goes in: a second run builds nothing, a changed line builds anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from harness import places
+from harness.errors import ContractError
+from harness.journal import now
+from harness.records import Event
+from harness.runtimes.base import base_image
+from harness.runtimes.engine import Engine
+from harness.runtimes.interpreter import locked, pip
+from harness.runtimes.launch import room_on_disk
+from harness.runtimes.revision import revision
+from harness.target import Image, Source
+from harness.workspace import Workspace
+
+PYTHON = "3.11"  # of Debian bookworm
+_GLIBC = 36  # 2.36: the newest manylinux tag that bookworm's C library can load
+_PULL_SILENCE_S = 10.0
+_IGNORED = shutil.ignore_patterns(".git", ".venv", "venv", "__pycache__", "*.pyc", "node_modules")
+_SOURCE_RECIPE = """\
+ARG BASE
+FROM ${BASE} AS build
+RUN apt-get update && apt-get install --yes --no-install-recommends python3 python3-venv
+COPY wheels/ /build/wheels/
+COPY requirements.txt /build/
+RUN python3 -m venv /opt/application && /opt/application/bin/pip install --no-index \\
+    --find-links /build/wheels --no-cache-dir --disable-pip-version-check -r /build/requirements.txt uvicorn
+
+FROM ${BASE}
+RUN if [ ! -x /usr/bin/python3 ]; then apt-get update \\
+    && apt-get install --yes --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*; fi
+COPY --from=build /opt/application/ /opt/application/
+COPY source/ /app/
+ENV PATH=/opt/application/bin:/usr/local/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /app
+USER 10001:10001
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Builder:
+    """Makes the images of one run."""
+
+    engine: Engine
+    workspace: Workspace
+    progress: Callable[[Event], None]
+
+    def reference(self, recipe: str | None = None) -> str:
+        """Return the reference's image, by its recipe or an edited one."""
+        text = recipe if recipe is not None else places.DOCKERFILE.read_text(encoding="utf-8")
+        base = base_image(self.engine, self.workspace, self.progress)
+        parts = (
+            text.encode(),
+            revision().encode(),
+            places.REQUIREMENTS.read_bytes(),
+            *_contents(places.PACKAGE),
+        )
+        name = f"panotti:{self._digest(base, parts)}"
+
+        def fill(context: Path) -> None:
+            wheels = fetch_wheels(places.REQUIREMENTS, ("--require-hashes",), self.progress)
+            _copy_wheels(wheels, context)
+            shutil.copytree(places.PACKAGE, context / places.PACKAGE.name, ignore=_IGNORED)
+            (context / "requirements").mkdir()
+            shutil.copy(places.REQUIREMENTS, context / "requirements" / places.REQUIREMENTS.name)
+            (context / "Dockerfile").write_text(text, encoding="utf-8")
+
+        return self._built(name, base, fill)
+
+    def source(self, target: Source) -> str:
+        """Return the image of a source folder: its requirements from wheels, its files below /app."""
+        base = base_image(self.engine, self.workspace, self.progress)
+        name = f"panotti-source:{self._digest(base, (_SOURCE_RECIPE.encode(), *_contents(target.folder)))}"
+
+        def fill(context: Path) -> None:
+            requirements = target.folder / "requirements.txt"
+            _copy_wheels(fetch_wheels(requirements, ("uvicorn",), self.progress), context)
+            shutil.copytree(target.folder, context / "source", ignore=_IGNORED)
+            shutil.copy(requirements, context / "requirements.txt")
+            (context / "Dockerfile").write_text(_SOURCE_RECIPE, encoding="utf-8")
+
+        return self._built(name, base, fill)
+
+    def given(self, target: Image) -> str:
+        """Return a user's image, pulled where it is not here. Raises `ContractError` where nobody has it."""
+        here = self.engine.image_id(target.name) is not None
+        if not here and not self.engine.pull(target.name, silence_s=_PULL_SILENCE_S):
+            raise ContractError(
+                f"image:{target.name}: it is not on this machine, and no registry that answers has it",
+                remedy="Build or load it first (`docker images` lists what is here), or correct its name.",
+            )
+        return target.name
+
+    def _digest(self, base: str, parts: Iterable[bytes]) -> str:
+        digest = hashlib.sha256((self.engine.image_id(base) or "").encode())
+        for part in parts:
+            digest.update(hashlib.sha256(part).digest())
+        return digest.hexdigest()[:12]
+
+    def _built(self, name: str, base: str, fill: Callable[[Path], None]) -> str:
+        if self.engine.image_id(name) is not None:
+            return name
+        with locked(name.replace(":", "-")):
+            if self.engine.image_id(name) is None:
+                began = time.monotonic()
+                self.progress(Event(name="image.building", detail={"image": name}, at=now()))
+                context = self.workspace.folder("context")
+                with room_on_disk(context):
+                    fill(context)
+                arguments = {"BASE": base, "VERSION": _version(), "REVISION": revision()}
+                self.engine.build(context, name, arguments)
+                shutil.rmtree(context)
+                seconds = time.monotonic() - began
+                self.progress(Event(name="image.built", seconds=seconds, detail={"image": name}, at=now()))
+        return name
+
+
+def fetch_wheels(
+    requirements: Path, extra: tuple[str, ...], progress: Callable[[Event], None]
+) -> tuple[Path, ...]:
+    """Return the wheels for the image's Python, fetched once and kept below build/wheels."""
+    digest = hashlib.sha256(requirements.read_bytes() + repr((extra, PYTHON)).encode()).hexdigest()[:12]
+    folder = places.BUILD / "wheels" / digest
+    with locked(f"wheels-{digest}"):
+        if not (folder / "complete").is_file():
+            began = time.monotonic()
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            _download(requirements, extra, folder)
+            (folder / "complete").touch()
+            progress(Event(name="wheels.fetched", seconds=time.monotonic() - began, at=now()))
+    return tuple(sorted(folder.glob("*.whl")))
+
+
+def _download(requirements: Path, extra: tuple[str, ...], folder: Path) -> None:
+    tags = [f"manylinux_2_{minor}_{platform.machine()}" for minor in range(_GLIBC, 4, -1)]
+    pip(
+        sys.executable,
+        *("download", "--quiet", "--only-binary", ":all:", "--dest", str(folder)),
+        *("--python-version", PYTHON, "--implementation", "cp"),
+        *(word for tag in (*tags, f"linux_{platform.machine()}") for word in ("--platform", tag)),
+        *("--requirement", str(requirements), *extra),
+    )
+
+
+def _copy_wheels(wheels: Iterable[Path], context: Path) -> None:
+    (context / "wheels").mkdir()
+    for wheel in wheels:
+        shutil.copy(wheel, context / "wheels")
+
+
+def _contents(folder: Path) -> Iterable[bytes]:
+    """Name and content of every file that goes into an image, in a stable order."""
+    ignored = {".git", ".venv", "venv", "__pycache__", "node_modules"}
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if path.is_file() and not ignored.intersection(relative.parts) and path.suffix != ".pyc":
+            yield str(relative).encode() + b"\0" + path.read_bytes()
+
+
+def _version() -> str:
+    try:
+        return version("panotti-compliance")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,252 @@
+"""What both kinds of start share: environment, settings file, secrets and certificate of one deployment."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import secrets as randomness
+import string
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from harness import places
+from harness.contract import Contract, Launch, SecretKind
+from harness.defects import Certificate, Container, Edit, Secret, Setting, Variation
+from harness.errors import ContractError, RuntimeUnavailable
+from harness.runtimes import CannotShow, Specification
+from harness.runtimes.overlay import Overlay, lay
+from harness.runtimes.pki import Authority, Leaf
+from harness.target import Reference, Target
+
+API_KEY = "api_key"
+ADDRESSES = ("proxy", "denied", "stranger")
+CONFIG_NAME = "panotti.toml"
+CERTIFICATE_NAME = "cert.pem"
+KEY_NAME = "key.pem"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One deployment as it is to be, before anything is started.
+
+    environment: values still carry ${placeholders}; the runtime knows the addresses and paths.
+    secret_files: by name, what stands in the folder of secrets. secrets: everything secret that it is given.
+    settings: content of the settings file, None where the target has none. leaf: None without TLS.
+    """
+
+    specification: Specification
+    contract: Contract
+    environment: Mapping[str, str]
+    settings: str | None
+    secret_files: Mapping[str, str]
+    secrets: Mapping[str, str]
+    leaf: Leaf | None
+    redirects: bool
+    overlay: Overlay
+    options: tuple[Container, ...]
+
+    @property
+    def launch(self) -> Launch:
+        return self.contract.launch
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.leaf else "http"
+
+    @property
+    def api_key(self) -> str:
+        return self.secrets.get(API_KEY, "")
+
+
+def plan(target: Target, specification: Specification, authority: Authority) -> Plan:
+    """Decide a deployment of `target`. Raises `CannotShow` for a change that the target cannot carry."""
+    launch, variation = target.contract.launch, specification.variation
+    _refuse_impossible(target, variation)
+    overlay = lay((c for c in variation.changes if isinstance(c, Edit)), specification.profile)
+    settings = _settings_text(target, specification.profile, overlay)
+    environment = dict(launch.env)
+    if specification.profile in launch.tls.profiles:
+        environment |= launch.tls.env
+    for change in variation.changes:
+        if isinstance(change, Setting):
+            settings = _apply(change, launch.settings_prefix, environment, settings)
+    files, given = _secrets(launch, variation, environment)
+    uses_tls = _mentions(environment, "tls_cert")
+    faults = [change.kind for change in variation.changes if isinstance(change, Certificate)]
+    if faults and not uses_tls:
+        raise CannotShow(f"the profile {specification.profile} has no TLS: no certificate to be replaced")
+    return Plan(
+        specification=specification,
+        contract=target.contract,
+        environment=environment,
+        settings=settings,
+        secret_files=files,
+        secrets=given,
+        leaf=authority.issue(faults[-1] if faults else None) if uses_tls else None,
+        redirects=uses_tls and launch.redirect_port > 0 and _mentions(environment, "redirect_port"),
+        overlay=overlay,
+        options=tuple(c for c in variation.changes if isinstance(c, Container)),
+    )
+
+
+def resolve(environment: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    """Fill the placeholders in. Raises `ContractError` naming a variable whose placeholder is unknown."""
+    resolved = {}
+    for name, text in environment.items():
+        try:
+            resolved[name] = string.Template(text).substitute(values)
+        except (KeyError, ValueError):
+            raise ContractError(
+                f"launch.env.{name}: {text!r} has a placeholder that this deployment cannot fill",
+                remedy=f"Known here: {', '.join(f'${{{value}}}' for value in sorted(values))}.",
+            ) from None
+    return resolved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """Where one deployment's files stand on this machine."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config"
+
+    @property
+    def secrets(self) -> Path:
+        return self.root / "secrets"
+
+    @property
+    def tls(self) -> Path:
+        return self.root / "tls"
+
+    @property
+    def overlay(self) -> Path:
+        return self.root / "overlay"
+
+
+def write_files(plan: Plan, folders: Folders) -> None:
+    """Write settings, secrets and certificate. Raises `RuntimeUnavailable` on a full disk."""
+    with room_on_disk(folders.root):
+        for folder in (folders.config, folders.secrets, folders.tls):
+            folder.mkdir(mode=0o700)
+        if plan.settings is not None:
+            (folders.config / CONFIG_NAME).write_text(plan.settings, encoding="utf-8")
+        for name, value in plan.secret_files.items():
+            _write_secret(folders.secrets / name, value.encode())
+        if plan.leaf:
+            write_certificate(plan.leaf, folders.tls)
+
+
+def write_certificate(leaf: Leaf, folder: Path, like: Path | None = None) -> None:
+    """Put a certificate and its key in place, each in one step, so that no reader sees half a file.
+
+    like: they get the owner of this folder, and are as readable as it is.
+    """
+    for name, content in ((KEY_NAME, leaf.key), (CERTIFICATE_NAME, leaf.certificate)):
+        fresh = folder / f".{name}"
+        _write_secret(fresh, content)
+        if like:
+            found = like.stat()
+            os.chown(fresh, found.st_uid, found.st_gid)
+            fresh.chmod(found.st_mode & 0o444)
+        fresh.replace(folder / name)
+
+
+@contextmanager
+def room_on_disk(where: Path) -> Iterator[None]:
+    """Turn a full disk into `RuntimeUnavailable`, with the remedy."""
+    try:
+        yield
+    except OSError as cause:
+        if cause.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise RuntimeUnavailable(
+            f"{where}: the disk is full", remedy="Free some space; `make clean` removes what was built."
+        ) from None
+
+
+def _refuse_impossible(target: Target, variation: Variation) -> None:
+    if not isinstance(target, Reference) and any(isinstance(c, Edit) for c in variation.changes):
+        raise CannotShow("a text edit can be laid over the reference only, not over a target of your own")
+
+
+def _settings_text(target: Target, profile: str, overlay: Overlay) -> str | None:
+    if not isinstance(target, Reference):
+        return None
+    if overlay.settings is not None:
+        return overlay.settings
+    path = places.SETTINGS / f"{profile}.toml"
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as cause:
+        raise ContractError(
+            f"{path}: {cause.strerror}", remedy="The profile's settings file belongs to the project."
+        ) from None
+
+
+def _apply(change: Setting, prefix: str, environment: dict[str, str], settings: str | None) -> str | None:
+    name = change.key if change.key.startswith(prefix) else f"{prefix}{change.key}"
+    if change.value is not None:
+        environment[name] = change.value
+        return settings
+    environment.pop(name, None)
+    return without_key(settings, name.removeprefix(prefix).lower()) if settings is not None else None
+
+
+def without_key(text: str, key: str) -> str:
+    """Return the text of a flat TOML file without one key; unchanged when the key is not there."""
+    table = tomllib.loads(text)
+    if key not in table:
+        return text
+    # What a flat settings file holds (texts, numbers, switches, lists of them) JSON writes as TOML does.
+    return "".join(
+        f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in table.items() if name != key
+    )
+
+
+def _secrets(
+    launch: Launch, variation: Variation, environment: dict[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the secret files, and every secret by name; a key given by the environment is put there."""
+    files = {name: _generate(kind) for name, kind in launch.secrets.items()}
+    for change in variation.changes:
+        if isinstance(change, Secret):
+            files.pop(change.name, None)
+            if change.value is not None:
+                files[change.name] = change.value
+    given = dict(files)
+    if launch.api_key.secret:
+        if launch.api_key.secret in files:
+            given[API_KEY] = files[launch.api_key.secret]
+    else:
+        given[API_KEY] = environment.setdefault(launch.api_key.env, _generate("random"))
+    return files, given
+
+
+def _generate(kind: SecretKind) -> str:
+    match kind:
+        case "random":
+            return randomness.token_urlsafe(48)
+        case "ec-p256":
+            key = ec.generate_private_key(ec.SECP256R1())
+            return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def _mentions(environment: Mapping[str, str], placeholder: str) -> bool:
+    pattern = re.compile(rf"\$\{{?{placeholder}\b")
+    return any(pattern.search(value) for value in environment.values())
+
+
+def _write_secret(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    path.chmod(0o400)

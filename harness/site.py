@@ -1,0 +1,146 @@
+"""What a check holds: one deployment, what must hold there, and every way to look at it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from harness.contract import Contract
+from harness.credentials import Credentials
+from harness.defects import Variation
+from harness.evidence import current, record, waiting_for_target
+from harness.faults.dependency import Faults
+from harness.principals import TENANT, ApiKey, BrowserSession, Role, Tokens, User
+from harness.probes import waiting
+from harness.probes.burst import BurstProbe
+from harness.probes.database import DatabaseProbe
+from harness.probes.http import HttpProbe
+from harness.probes.logs import LogProbe
+from harness.probes.raw import RawProbe
+from harness.probes.timing import TimingProbe
+from harness.records import Observation
+from harness.redaction import VAULT
+from harness.runtimes import Deployment, Runtime, Specification, StartFailure
+
+if TYPE_CHECKING:
+    from harness.policy import Policy
+    from harness.probes.browser import BrowserProbe
+    from harness.probes.tls import TlsProbe
+
+_TAIL: Final = 2000  # characters of a failed start's output that evidence keeps
+_TRIES = itertools.count(1)
+
+
+class Site:
+    """One deployment as checks see it. Meant to live as long as the deployment, and to be shared by its
+    checks.
+
+    `settle` after each check takes back what it left behind; `close` before the deployment is stopped.
+    """
+
+    demanded_wait = staticmethod(waiting.demanded_wait)
+    eventually = staticmethod(waiting.eventually)
+    together = staticmethod(waiting.together)
+
+    def __init__(
+        self,
+        *,
+        deployment: Deployment,
+        policy: Policy,
+        contract: Contract,
+        runtime: Runtime,
+        twin: Callable[[str], Site],
+    ) -> None:
+        """twin: returns the Site of another profile, brought up by whoever manages deployments."""
+        self.deployment = deployment
+        self.policy = policy
+        self.contract = contract
+        self.runtime = runtime
+        self.profile = deployment.specification.profile
+        self.twin = twin
+        auth_header = contract.http.auth_header
+        VAULT.learn_all(deployment.secrets)
+        self.http = HttpProbe(deployment, auth_header=auth_header)
+        self.burst = BurstProbe(deployment, auth_header=auth_header)
+        self.raw = RawProbe(deployment, auth_header=auth_header)
+        self.timing = TimingProbe(deployment, auth_header=auth_header)
+        self.logs = LogProbe(deployment)
+        self.database = DatabaseProbe(deployment)
+        self.faults = Faults(deployment)
+        self.credentials = Credentials(self.http, contract, deployment.api_key)
+
+    @cached_property
+    def tls(self) -> TlsProbe:
+        """Handshakes, scans and Mozilla's profile."""
+        from harness.probes.tls import TlsProbe  # sslyze takes half a second to import
+
+        return TlsProbe(self.deployment)
+
+    @cached_property
+    def browser(self) -> BrowserProbe:
+        """A real Chromium."""
+        from harness.probes.browser import BrowserProbe  # playwright is slow to import
+
+        return BrowserProbe(self.deployment)
+
+    def key(self, role: Role = "writer", tenant: str = TENANT) -> ApiKey:
+        """Return a fresh API key; see `Credentials.key`."""
+        return self.credentials.key(role, tenant)
+
+    def user(self, role: Role = "writer", tenant: str = TENANT) -> User:
+        """Return a fresh user."""
+        return self.credentials.user(role, tenant)
+
+    def tokens(self, key: ApiKey | None = None) -> Tokens:
+        """Return tokens issued to `key`, or to a fresh writer."""
+        return self.credentials.tokens(key)
+
+    def login(self, user: User | None = None) -> BrowserSession:
+        """Log `user`, or a fresh writer, in."""
+        return self.credentials.login(user)
+
+    def recording(self, key: ApiKey | None = None, *, recording_id: str = "") -> str:
+        """Begin a recording; return its id."""
+        return self.credentials.recording(key, recording_id=recording_id)
+
+    @property
+    def check_deadline(self) -> float:
+        """`time.monotonic()` second at which the current check is to have ended."""
+        recorder = current()
+        return recorder.deadline if recorder else float("inf")
+
+    def try_start(self, variation: Variation, *, timeout_s: float = 20.0) -> StartFailure | None:
+        """Start this target anew with `variation` added; return how it failed, None when it became ready."""
+        specification = Specification(
+            profile=self.profile,
+            variation=self.deployment.specification.variation + variation,
+            instance=f"try-{next(_TRIES)}",
+        )
+        began = time.perf_counter()
+        with waiting_for_target():
+            failure = self.runtime.try_start(specification, timeout_s=timeout_s)
+        record(
+            Observation(
+                subject=f"start tried with {variation.title or 'no change'}",
+                data={
+                    "started": failure is None,
+                    "status": failure.status if failure else None,
+                    "output": VAULT.message(failure.output[-_TAIL:]) if failure else "",
+                    "elapsed_s": round(time.perf_counter() - began, 2),
+                },
+            )
+        )
+        return failure
+
+    def settle(self) -> None:
+        """Take back every fault that a check left behind."""
+        self.faults.restore()
+
+    def close(self) -> None:
+        """End the connections and the browser. The deployment itself stays up."""
+        self.http.close()
+        if "browser" in self.__dict__:
+            self.browser.close()

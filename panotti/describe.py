@@ -1,0 +1,39 @@
+"""What this configuration would run: for a reader, and for comparing two deployments. Never a secret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from panotti import __version__
+from panotti.app import Application, build_routes, layers
+from panotti.middleware.limits import InFlight
+from panotti.ratelimit.storage import SQLiteStorage
+from panotti.rules import route_table
+from panotti.secrets import NAMES, Secrets
+from panotti.settings import Settings
+
+MASK = "[secret]"
+
+
+def describe(settings: Settings, secrets: Secrets) -> dict[str, Any]:
+    """Version, profile, middleware (outermost first), routes with their rules, and settings."""
+    application = routes(settings, secrets)
+    table = route_table(application.routes)
+    counters = SQLiteStorage(settings.counters_dir)
+    return {
+        "version": __version__,
+        "revision": settings.revision,
+        "profile": str(settings.profile),
+        "middleware": [layer.func.__name__ for layer in layers(settings, table, counters, InFlight())],
+        "routes": [
+            {"method": method, "path": route.path, "rule": rule.label}
+            for route in table
+            for method, rule in sorted(route.methods.items())
+        ],
+        "settings": {**settings.model_dump(mode="json"), **dict.fromkeys(NAMES, MASK)},
+    }
+
+
+def routes(settings: Settings, secrets: Secrets) -> Application:
+    """The application's routes, not to be served."""
+    return build_routes(settings, secrets, SQLiteStorage(settings.counters_dir), InFlight())

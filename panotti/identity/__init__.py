@@ -1,0 +1,1 @@
+"""Who is calling, and what proves it: keys, tokens, sessions, passwords."""

@@ -1,0 +1,1 @@
+"""Pure ASGI middleware; each computes its expectations once, when it is built."""

@@ -1,0 +1,108 @@
+"""Cross-origin requests (Fetch standard): exact origins, on every answer, with the right Vary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from panotti.middleware.headers import append, values
+from panotti.problems import Header, send_problem
+
+ANY = "*"
+PREFLIGHT_VARY = b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
+
+
+class CorsMiddleware:
+    """Answers preflights itself and marks every other answer.
+
+    Origins, methods and header names are compared whole; `*` among them allows any. A preflight that asks for
+    something not listed is refused with 403.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        origins: Iterable[str],
+        methods: Iterable[str],
+        headers: Iterable[str],
+        expose_headers: Iterable[str] = (),
+        max_age: int = 600,
+        credentials: bool = False,
+    ) -> None:
+        self.app = app
+        self.origins = frozenset(origin.encode("ascii") for origin in origins)
+        self.any_origin = ANY.encode() in self.origins
+        allowed, names = tuple(methods), tuple(headers)
+        self.methods = frozenset(method.encode("ascii") for method in allowed)
+        self.headers = frozenset(name.lower().encode("ascii") for name in names)
+        grant = ((b"access-control-allow-credentials", b"true"),) if credentials else ()
+        self.preflight_headers: tuple[Header, ...] = (
+            (b"access-control-allow-methods", ", ".join(allowed).encode("ascii")),
+            (b"access-control-allow-headers", ", ".join(names).encode("ascii")),
+            (b"access-control-max-age", b"%d" % max_age),
+            *grant,
+        )
+        exposed = ", ".join(expose_headers).encode("ascii")
+        self.actual_headers: tuple[Header, ...] = (
+            *(((b"access-control-expose-headers", exposed),) if exposed else ()),
+            *grant,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        origin = values(scope, b"origin")
+        granted = self._grant(origin)
+        if scope["method"] == "OPTIONS" and origin:
+            asked = values(scope, b"access-control-request-method")
+            if asked:
+                await self._preflight(scope, send, asked, granted)
+                return
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", ()))
+                append(headers, b"vary", b"Origin")
+                if granted:
+                    headers += (*granted, *self.actual_headers)
+                message["headers"] = headers
+            await send(message)
+
+        await self.app(scope, receive, marked)
+
+    def _grant(self, origin: list[bytes]) -> tuple[Header, ...]:
+        # More than one Origin is no origin: a browser sends one.
+        if len(origin) != 1:
+            return ()
+        if self.any_origin:
+            return ((b"access-control-allow-origin", b"*"),)
+        if origin[0] in self.origins:
+            return ((b"access-control-allow-origin", origin[0]),)
+        return ()
+
+    async def _preflight(
+        self, scope: Scope, send: Send, asked: list[bytes], granted: tuple[Header, ...]
+    ) -> None:
+        vary = (b"vary", PREFLIGHT_VARY)
+        refusal = self._refusal(scope, asked, granted)
+        if refusal:
+            headers = (vary, *granted)
+            await send_problem(send, scope, 403, "Cross-origin request refused", refusal, headers)
+            return
+        fields = [vary, *granted, *self.preflight_headers]
+        await send({"type": "http.response.start", "status": 204, "headers": fields})
+        await send({"type": "http.response.body", "body": b""})
+
+    def _refusal(self, scope: Scope, asked: list[bytes], granted: tuple[Header, ...]) -> str | None:
+        if not granted:
+            return "the origin is not allowed"
+        if asked[0] not in self.methods and ANY.encode() not in self.methods:
+            return "the method is not allowed"
+        named = b",".join(values(scope, b"access-control-request-headers")).lower().split(b",")
+        wanted = {name.strip() for name in named} - {b""}
+        if wanted - self.headers and ANY.encode() not in self.headers:
+            return "a header is not allowed"
+        return None

@@ -1,0 +1,130 @@
+"""How much at once: the size and time of a body, the number of requests in flight."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from panotti.middleware.headers import values
+from panotti.problems import send_problem
+
+CLOSE = (b"connection", b"close")
+
+
+class InFlight:
+    """The number of requests that this worker is answering."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+class ConcurrencyMiddleware:
+    """Answers 503 with Retry-After when `limit` requests are in flight; `exempt` paths are always let in."""
+
+    def __init__(
+        self, app: ASGIApp, *, limit: int, exempt: Collection[str] = (), in_flight: InFlight | None = None
+    ) -> None:
+        self.app = app
+        self.limit = limit
+        self.exempt = frozenset(exempt)
+        self.in_flight = in_flight or InFlight()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in self.exempt:
+            await self.app(scope, receive, send)
+            return
+        if self.in_flight.count >= self.limit:
+            detail = "too many requests are in flight"
+            await send_problem(send, scope, 503, "Service Unavailable", detail, [(b"retry-after", b"1")])
+            return
+        self.in_flight.count += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.in_flight.count -= 1
+
+
+class BodyLimitMiddleware:
+    """Reads the body, up to `max_bytes` and within `timeout` seconds, before the application starts.
+
+    A body that is announced as too large is refused unread, a chunked one as soon as it is.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int, timeout: float) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+        self.timeout = timeout
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _has_body(scope):
+            await self.app(scope, receive, send)
+            return
+        try:
+            body = await self._timely(scope, receive)
+        except _TooLargeError:
+            detail = f"the body is larger than {self.max_bytes} bytes"
+            await send_problem(send, scope, 413, "Content Too Large", detail)
+        except TimeoutError:
+            detail = f"the body did not arrive within {self.timeout:g} seconds"
+            await send_problem(send, scope, 408, "Request Timeout", detail, [CLOSE])
+        except _GoneError:
+            return
+        else:
+            await self.app(scope, _replay(body, receive), send)
+
+    async def _timely(self, scope: Scope, receive: Receive) -> bytes:
+        connection = scope["state"].get("connection")
+        if connection is not None and not connection.more_body:
+            # It came with the headers, as most do: a timer would be for nothing.
+            return await self._read(scope, receive)
+        async with asyncio.timeout(self.timeout):
+            return await self._read(scope, receive)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+        if _announced(scope) > self.max_bytes:
+            raise _TooLargeError
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _GoneError
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > self.max_bytes:
+                raise _TooLargeError
+        return body
+
+
+class _TooLargeError(Exception):
+    """The body is over the limit."""
+
+
+class _GoneError(Exception):
+    """The client left before its body was complete."""
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
+
+
+def _announced(scope: Scope) -> int:
+    # The parser has refused anything but digits.
+    return max((int(value) for value in values(scope, b"content-length")), default=0)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

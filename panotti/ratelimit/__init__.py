@@ -1,0 +1,1 @@
+"""Counters that every worker process of one machine shares."""

@@ -1,0 +1,1 @@
+"""The HTTP routes, each with its rule beside it."""

@@ -1,0 +1,106 @@
+"""What the routes work with: made once in each worker, after the fork, and closed at its end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from anyio import CapacityLimiter
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+from panotti.health import Monitor, counters_check, database_check
+from panotti.identity.authenticator import Authenticator
+from panotti.identity.digests import Digests
+from panotti.identity.origins import Origins
+from panotti.identity.passwords import Passwords
+from panotti.identity.principal import Principal
+from panotti.identity.refresh import RefreshTokens
+from panotti.identity.sessions import Sessions
+from panotti.identity.tokens import AccessTokens
+from panotti.middleware.limits import InFlight
+from panotti.ratelimit.storage import SQLiteStorage
+from panotti.secrets import Secrets
+from panotti.settings import Settings
+from panotti.storage import idempotency
+from panotti.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """One worker's database, identities, thread pool and view of its dependencies."""
+
+    settings: Settings
+    database: Database
+    digests: Digests
+    authenticator: Authenticator
+    refresh_tokens: RefreshTokens
+    sessions: Sessions
+    passwords: Passwords
+    origins: Origins
+    pool: CapacityLimiter
+    monitor: Monitor
+    in_flight: InFlight
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings, secrets: Secrets, counters: SQLiteStorage, in_flight: InFlight
+) -> AsyncIterator[Services]:
+    """The services of this event loop, with the dependencies asked once."""
+    database = Database(settings.database_file, timeout=settings.dependency_timeout)
+    digests = Digests(secrets.session_key)
+    tokens = AccessTokens(
+        secrets.token_key,
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        ttl=settings.access_token_ttl,
+    )
+    sessions = Sessions(
+        database, digests, idle_ttl=settings.session_idle_ttl, absolute_ttl=settings.session_absolute_ttl
+    )
+    pool = CapacityLimiter(settings.thread_pool_size)
+    monitor = _monitor(settings, counters)
+    try:
+        await counters.check()
+        async with database.writing() as connection:
+            await idempotency.forget(connection)
+        await monitor.start()
+        yield Services(
+            settings=settings,
+            database=database,
+            digests=digests,
+            authenticator=Authenticator(database, digests, tokens, sessions, bootstrap_key=secrets.api_key),
+            refresh_tokens=RefreshTokens(database, digests, tokens, ttl=settings.refresh_token_ttl),
+            sessions=sessions,
+            passwords=Passwords(pool),
+            origins=Origins(settings.cors_origins),
+            pool=pool,
+            monitor=monitor,
+            in_flight=in_flight,
+        )
+    finally:
+        await monitor.stop()
+        await database.close()
+
+
+def _monitor(settings: Settings, counters: SQLiteStorage) -> Monitor:
+    timeout = settings.dependency_timeout
+    checks = {
+        "database": database_check(settings.database_file.absolute(), timeout),
+        "counters": counters_check(counters.file.absolute(), timeout),
+    }
+    return Monitor(checks, timeout=timeout, interval=settings.dependency_interval)
+
+
+def services_of(scope: Scope) -> Services:
+    """The services of the worker that serves this request."""
+    services: Services = scope["state"]["services"]
+    return services
+
+
+def use(request: HTTPConnection) -> tuple[Services, Principal]:
+    """The services, and the caller that the route's rule let in."""
+    caller: Principal = request.scope["state"]["principal"]
+    return services_of(request.scope), caller

@@ -1,0 +1,1 @@
+"""What is kept: the database, its schema and the statements on it."""

@@ -1,0 +1,59 @@
+"""One effect for a request that is sent again (the Idempotency-Key header)."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from panotti.identity.principal import Principal
+from panotti.problems import Problem
+from panotti.storage.models import idempotency_keys as table
+
+# Clients retry within minutes; a day leaves room for a client that slept over night.
+KEPT_SECONDS = 86_400
+
+_FIND = select(table.c.fingerprint, table.c.answer).where(
+    table.c.tenant == bindparam("tenant"),
+    table.c.principal == bindparam("principal"),
+    table.c.key == bindparam("key"),
+)
+
+
+def fingerprint(method: str, path: str, body: bytes) -> bytes:
+    """What makes two requests the same: their method, path and exact body."""
+    return hashlib.sha256(b"\0".join((method.encode(), path.encode(), body))).digest()
+
+
+async def once(
+    connection: AsyncConnection,
+    caller: Principal,
+    key: str | None,
+    mark: bytes,
+    effect: Callable[[], Awaitable[bytes]],
+) -> bytes:
+    """The answer of `effect`, which happens in this transaction, and only the first time `key` is seen.
+
+    Raises Problem 409 when the key came before with another request.
+    """
+    if key is None:
+        return await effect()
+    place = {"tenant": caller.tenant, "principal": caller.id, "key": key}
+    row = (await connection.execute(_FIND, place)).one_or_none()
+    if row is None:
+        answer = await effect()
+        await connection.execute(
+            insert(table), {**place, "fingerprint": mark, "answer": answer, "created_at": time.time()}
+        )
+        return answer
+    if row.fingerprint != mark:
+        raise Problem(409, "Conflict", "This idempotency key was used with another request.")
+    return bytes(row.answer)
+
+
+async def forget(connection: AsyncConnection) -> None:
+    """Drops the keys that nobody will send again."""
+    await connection.execute(delete(table).where(table.c.created_at < time.time() - KEPT_SECONDS))

@@ -1,0 +1,109 @@
+"""Application images: what goes into the build, named by content, built once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from harness import places
+from harness.errors import ContractError
+from harness.records import Event
+from harness.runtimes import images
+from harness.runtimes.base import BASE
+from harness.runtimes.images import Builder
+from harness.target import Image, Source
+from harness.workspace import Workspace
+
+
+class _Daemon:
+    """Stands for Docker: it has the base image, and keeps what it was given to build."""
+
+    def __init__(self) -> None:
+        self.built: dict[str, dict[str, str]] = {BASE: {}}
+        self.arguments: Mapping[str, str] = {}
+        self.pulled: list[str] = []
+
+    def image_id(self, name: str) -> str | None:
+        return f"id of {name}" if name in self.built else None
+
+    def pull(self, name: str, *, silence_s: float) -> bool:
+        self.pulled.append(name)
+        if name.startswith("known"):
+            self.built[name] = {}
+        return name in self.built
+
+    def build(self, context: Path, name: str, arguments: Mapping[str, str]) -> None:
+        files = (path for path in context.rglob("*") if path.is_file())
+        self.built[name] = {
+            str(path.relative_to(context)): path.read_text(encoding="utf-8", errors="replace")
+            for path in files
+        }
+        self.arguments = arguments
+
+
+@pytest.fixture
+def daemon() -> _Daemon:
+    return _Daemon()
+
+
+@pytest.fixture
+def builder(
+    daemon: _Daemon,
+    workspace: Workspace,
+    events: list[Event],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Builder:
+    def download(requirements: Path, extra: tuple[str, ...], folder: Path) -> None:
+        (folder / "some-1-py3-none-any.whl").write_text("wheel", encoding="utf-8")
+
+    monkeypatch.setattr(places, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(images, "_download", download)
+    return Builder(engine=daemon, workspace=workspace, progress=events.append)  # type: ignore[arg-type]
+
+
+def test_the_reference_is_built_of_its_package_and_wheels(builder: Builder, daemon: _Daemon) -> None:
+    context = daemon.built[builder.reference()]
+
+    assert {"Dockerfile", "requirements/server.txt", "wheels/some-1-py3-none-any.whl"} <= set(context)
+    assert "panotti/__main__.py" in context
+    assert not any("__pycache__" in path for path in context)
+    assert set(daemon.arguments) == {"BASE", "VERSION", "REVISION"}
+
+
+def test_a_second_run_builds_nothing(builder: Builder, events: list[Event]) -> None:
+    assert builder.reference() == builder.reference()
+
+    assert [event.name for event in events] == ["wheels.fetched", "image.building", "image.built"]
+
+
+def test_an_edited_recipe_is_another_image_of_the_same_wheels(
+    builder: Builder, daemon: _Daemon, events: list[Event]
+) -> None:
+    own, edited = builder.reference(), builder.reference("FROM nothing\n")
+
+    assert own != edited
+    assert daemon.built[edited]["Dockerfile"] == "FROM nothing\n"
+    assert [event.name for event in events].count("wheels.fetched") == 1
+
+
+def test_a_source_folder_is_built_with_what_it_requires(
+    builder: Builder, daemon: _Daemon, small: Source
+) -> None:
+    context = daemon.built[builder.source(small)]
+
+    assert context["source/small.py"] == (small.folder / "small.py").read_text(encoding="utf-8")
+    assert context["requirements.txt"] == "uvicorn\n"
+    assert "USER 10001:10001" in context["Dockerfile"]
+
+
+def test_an_image_that_is_not_here_is_pulled(builder: Builder, daemon: _Daemon, small: Source) -> None:
+    here = Image(name=BASE, contract=small.contract)
+    known = Image(name="known:1", contract=small.contract)
+
+    assert (builder.given(here), builder.given(known)) == (BASE, "known:1")
+    assert daemon.pulled == ["known:1"]
+    with pytest.raises(ContractError, match="docker images"):
+        builder.given(Image(name="nobody:1", contract=small.contract))

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import sqlite3
+from types import SimpleNamespace
+
+import pytest
+
+from harness.contract import Administration, Capabilities, Contract, Http
+from harness.defects import setting
+from harness.evidence import Recorder, recording
+from harness.probes.browser import BrowserProbe
+from harness.probes.tls import TlsProbe
+from harness.redaction import VAULT
+from harness.runtimes import StartFailure
+from harness.site import Site
+
+CONTRACT = Contract(
+    name="little",
+    http=Http(auth_header="X-Door"),
+    capabilities=Capabilities(administration=Administration(api_keys="/admin/api-keys")),
+)
+
+
+class Starting:
+    """A runtime that notes what it is asked to start."""
+
+    def __init__(self):
+        self.asked = []
+        self.answer = StartFailure(
+            status=2, output="PANOTTI_CORS_ORIGINS: '*' is not allowed; key s3cret-of-the-site"
+        )
+
+    def try_start(self, specification, *, timeout_s):
+        self.asked.append(specification)
+        return self.answer
+
+
+@pytest.fixture
+def site(plain):
+    plain.secrets = {"token_key": "s3cret-of-the-site"}
+    site = Site(
+        deployment=plain,
+        policy=SimpleNamespace(),
+        contract=CONTRACT,
+        runtime=Starting(),
+        twin=lambda profile: profile,
+    )
+    yield site
+    site.close()
+
+
+def test_a_check_speaks_with_the_contracts_header_through_every_probe(site, little):
+    key = site.key()
+    site.http.get("/echo", key=key)
+    site.burst(1, "/echo", key=key)
+    site.raw(site.raw.message("GET", "/echo", key=key))
+
+    assert all(dict(map(tuple, request["headers"]))["x-door"] == key.value for request in little.seen[-3:])
+
+
+def test_every_secret_of_the_deployment_is_known(site):
+    assert VAULT.text("s3cret-of-the-site") == "$TOKEN_KEY"
+
+
+def test_a_start_is_tried_with_the_deployments_own_changes_and_more(site, recorder):
+    failure = site.try_start(setting(CORS_ORIGINS="*"))
+
+    assert failure is site.runtime.answer
+    (asked,) = site.runtime.asked
+    assert asked.profile == "production"
+    assert asked.variation.changes == setting(CORS_ORIGINS="*").changes
+    (seen,) = recorder.telling()
+    assert (seen.data["started"], seen.data["status"]) == (False, 2)
+    assert "s3cret-of-the-site" not in repr(seen)
+
+
+def test_a_start_that_succeeds_says_so(site, recorder):
+    site.runtime.answer = None
+
+    assert site.try_start(setting(WORKERS=2)) is None
+    assert recorder.telling()[0].data["started"] is True
+
+
+def test_a_check_knows_its_deadline(site):
+    assert site.check_deadline == float("inf")
+    with recording(Recorder(deadline=12.5)):
+        assert site.check_deadline == 12.5
+
+
+def test_a_twin_comes_from_whoever_manages_deployments(site):
+    assert site.twin("staging") == "staging"
+
+
+def test_heavy_probes_are_made_when_they_are_used(site):
+    assert isinstance(site.tls, TlsProbe)
+    assert isinstance(site.browser, BrowserProbe)
+    assert site.tls is site.tls
+
+
+def test_a_fault_left_behind_is_taken_back(site, plain):
+    folder = plain.directory / "data"
+    folder.mkdir()
+    sqlite3.connect(folder / "panotti.db").close()
+    (folder / "panotti.db").touch()
+    site.faults.dependency("database").lose()
+    site.settle()
+
+    assert (folder / "panotti.db").exists()

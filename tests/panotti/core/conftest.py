@@ -1,0 +1,68 @@
+"""A server in this process, on a database of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panotti.app import build_app
+from panotti.identity.digests import fresh
+from panotti.secrets import Secrets, generate
+from panotti.settings import Settings
+from panotti.storage.migrate import migrate
+from tests.panotti.core.client import Client, running
+
+SECRETS = Secrets(api_key=fresh("pnk"), token_key=generate("token_key"), session_key=generate("session_key"))
+
+Serve = Callable[..., Client]
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("PANOTTI_") or name in ("API_KEY", "LOG_LEVEL", "API_HOST", "API_PORT"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Starts a server with these settings; every one in a test shares the database."""
+    with ExitStack() as started:
+
+        def start(**settings: Any) -> Client:
+            chosen = Settings(**{"data_dir": tmp_path, "profile": "testing", **settings})
+            migrate(chosen.database_file)
+            return started.enter_context(running(build_app(chosen, SECRETS)))
+
+        yield start
+
+
+@pytest.fixture
+def server(serve: Serve) -> Client:
+    """A server with the defaults, called without a credential."""
+    return serve()
+
+
+@pytest.fixture
+def admin(server: Client) -> dict[str, str]:
+    """The headers of the first administrator."""
+    del server
+    return {"X-API-Key": SECRETS.api_key}
+
+
+@pytest.fixture
+def key_of(server: Client, admin: dict[str, str]) -> Callable[..., dict[str, str]]:
+    """Makes a key for a role and returns the headers that present it."""
+
+    def make(role: str, tenant: str = "acme", principal: str | None = None) -> dict[str, str]:
+        body = {"principal": principal or f"{tenant}-{role}", "tenant": tenant, "role": role}
+        made = server.post("/admin/api-keys", headers=admin, json=body)
+        assert made.status_code == 201, made.text
+        return {"X-API-Key": made.json()["key"]}
+
+    return make

@@ -1,0 +1,84 @@
+"""Cross-origin requests, on the actual request, on errors and on preflights."""
+
+from __future__ import annotations
+
+import pytest
+
+ORIGIN = "https://app.example"
+
+
+@pytest.fixture(scope="module")
+def site(start_shared):
+    return start_shared(cors_origins=ORIGIN, cors_credentials="true")
+
+
+@pytest.mark.parametrize("path", ["/ok", "/refuse", "/boom"])
+def test_a_listed_origin_is_granted_on_answers_and_errors(site, path):
+    reply = site.call(path, f"Origin: {ORIGIN}")
+
+    assert reply.headers["access-control-allow-origin"] == ORIGIN
+    assert reply.headers["access-control-allow-credentials"] == "true"
+    assert "X-Request-ID" in reply.headers["access-control-expose-headers"]
+    assert reply.headers["vary"] == "Origin"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "null",
+        "https://app.example.evil.example",
+        "https://evilapp.example",
+        "https://sub.app.example",
+        "http://app.example",
+        "https://app.example:8443",
+        "HTTPS://APP.EXAMPLE",
+        "https://app.example.",
+        "https://user@app.example",
+        "https://appxexample",
+        "*",
+    ],
+)
+def test_another_origin_gets_nothing_but_vary(site, origin):
+    actual = site.call("/ok", f"Origin: {origin}")
+    preflight = site.call("/ok", f"Origin: {origin}", "Access-Control-Request-Method: GET", method="OPTIONS")
+
+    assert (actual.status, preflight.status) == (200, 403)
+    for reply in (actual, preflight):
+        assert "Origin" in reply.headers["vary"]
+        assert not [name for name in reply.headers if name.startswith("access-control-")]
+
+
+def test_two_origins_are_no_origin(site):
+    reply = site.call("/ok", f"Origin: {ORIGIN}", f"Origin: {ORIGIN}")
+
+    assert "access-control-allow-origin" not in reply.headers
+
+
+def test_a_preflight_allows_exactly_what_is_listed(start):
+    server = start(cors_origins=ORIGIN, cors_headers="X-API-Key,Content-Type", cors_max_age=300)
+
+    def ask(method: str, headers: str = "x-api-key") -> object:
+        return server.call(
+            "/ok",
+            f"Origin: {ORIGIN}",
+            f"Access-Control-Request-Method: {method}",
+            f"Access-Control-Request-Headers: {headers}",
+            method="OPTIONS",
+        )
+
+    allowed = ask("POST", "content-type, X-Api-Key")
+    assert allowed.status == 204
+    assert allowed.headers["access-control-allow-methods"] == "GET, POST"
+    assert allowed.headers["access-control-allow-headers"] == "X-API-Key, Content-Type"
+    assert allowed.headers["access-control-max-age"] == "300"
+    assert ask("DELETE").status == 403
+    assert ask("post").status == 403
+    refused = ask("POST", "x-evil")
+    assert refused.status == 403
+    assert "access-control-allow-methods" not in refused.headers
+
+
+def test_a_star_allows_any_origin_by_a_star(start):
+    reply = start(cors_origins="*").call("/ok", "Origin: https://anything.example")
+
+    assert reply.headers["access-control-allow-origin"] == "*"
