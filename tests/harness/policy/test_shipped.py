@@ -99,13 +99,6 @@ def test_only_development_serves_documentation_pages():
     }
 
 
-def test_productions_quotas_are_a_hundred_for_a_key_and_a_thousand_for_an_address_in_ten_seconds():
-    rate = PRODUCTION.rate
-
-    assert (rate.key.quota, rate.key.window_s) == (100, 10)
-    assert (rate.address.quota, rate.address.window_s) == (1000, 10)
-
-
 def test_no_profiles_quota_is_stricter_than_productions():
     for policy in POLICIES.values():
         assert policy.rate.key.quota / policy.rate.key.window_s >= 10

@@ -1,0 +1,1 @@
+"""The specification: one folder per area, one file per control group; it reads like a list of claims."""
