@@ -13,13 +13,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness import journal
+from harness import journal, places
 from harness.catalogue import load
 from harness.errors import UserError
 from harness.gate import Decision, decide
 from harness.judge import judge
 from harness.plugin.registry import Listed, listed
+from harness.session import JOURNALS
 
+LATEST = places.BUILD / "reports" / "latest"
 _FORMATS = "harness.reports"
 _WRITER = ("harness.reporting", "write_all")
 
@@ -27,6 +29,25 @@ _WRITER = ("harness.reporting", "write_all")
 def formats() -> tuple[str, ...]:
     """Return the report formats that are installed."""
     return tuple(sorted(entry.name for entry in entry_points(group=_FORMATS)))
+
+
+def find(name: str) -> Path:
+    """Return a journal's directory; `latest` is the newest one of a verification.
+
+    Raises `UserError` where there is none.
+    """
+    if name != "latest":
+        return Path(name)
+    for directory in sorted((places.BUILD / JOURNALS).glob("*"), reverse=True):
+        if (directory / journal.HEAD).is_file() and journal.read(directory).run.kind == "verify":
+            return directory
+    raise UserError("no verification was run yet", remedy="Run `harness verify`.")
+
+
+def conclude(directory: Path, out: Path, console: Console) -> int:
+    """Write every report of a journal, then decide on it; return the gate's status."""
+    report(directory, (), out, console)
+    return gate(directory, console, shown=20)
 
 
 def report(directory: Path, wanted: Sequence[str], out: Path, console: Console) -> int:
@@ -71,7 +92,14 @@ def catalogue(suites: Path, console: Console, globs: Sequence[str], *, as_json: 
         defects = sum(len(check["defects"]) for check in row["checks"])
         profiles = "all" if len(row["profiles"]) == 4 else ", ".join(row["profiles"])
         table.add_row(
-            *(row["id"], row["severity"], profiles, str(len(row["checks"])), str(defects), escape(row["title"]))
+            *(
+                row["id"],
+                row["severity"],
+                profiles,
+                str(len(row["checks"])),
+                str(defects),
+                escape(row["title"]),
+            )
         )
     console.print(table)
     return 0

@@ -48,7 +48,16 @@ def spawn(label: str, suites: Path, directory: Path, arguments: Sequence[str]) -
     """Start pytest on `suites`. It has a session of its own: Ctrl-C reaches it through `interrupt` alone."""
     log = directory / f"pytest-{label}.log"
     argv = [
-        *(sys.executable, "-m", "pytest", str(suites), "--rootdir", str(suites.parent), "-p", "harness.plugin"),
+        *(
+            sys.executable,
+            "-m",
+            "pytest",
+            str(suites),
+            "--rootdir",
+            str(suites.parent),
+            "-p",
+            "harness.plugin",
+        ),
         *_PLAIN,
         *("--journal", str(directory)),
         *arguments,

@@ -14,11 +14,13 @@ from rich.text import Text
 
 from harness import journal, places, proof, workspace
 from harness.assembly import Assembly
+from harness.catalogue import load
 from harness.commands.running import Child, follow, spawn
 from harness.errors import UserError
 from harness.gate import decide_executed
 from harness.journal import JournalView, now
 from harness.options import Options
+from harness.plugin.registry import listed
 from harness.records import Event, Proof
 from harness.session import JOURNALS
 from harness.summary import footer, matrix, reasons, selftest_status, totals, verdicts
@@ -30,14 +32,15 @@ _KILLED = 2  # how often Ctrl-C was pressed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """What became of the children: the journal as it was left, and whether they were interrupted."""
+    """What became of the children: the journal as it was left, whether they were interrupted, the status."""
 
     view: JournalView
     interrupted: bool
+    status: int = 2
 
 
-def verify(options: Options, suites: Path, console: Console) -> int:
-    """Verify the profiles at the same time, one child each; return the exit status."""
+def verify(options: Options, suites: Path, console: Console) -> Ran:
+    """Verify the profiles at the same time, one child each."""
     assembly = Assembly(options)
     shares = {p: ["--profile", p, *options.arguments()] for p in options.asked_profiles}
     ran = _run(assembly, suites, shares, console)
@@ -47,7 +50,24 @@ def verify(options: Options, suites: Path, console: Console) -> int:
     for line in reasons(decision):
         console.print(line)
     _close(ran, console)
-    return 2 if ran.interrupted else decision.status
+    return replace(ran, status=2 if ran.interrupted else decision.status)
+
+
+def proven(options: Options, suites: Path, console: Console) -> bool:
+    """Whether every defect of the chosen checks was tried on the files as they are, and caught."""
+    kept = {(p.check, p.defect_key): p for p in proof.load(places.PROJECT, places.BUILD).proofs}
+    chosen = {control.id for control in load().match(options.controls or ("*",))}
+    owed = [
+        (check.check, defect.key)
+        for check in listed(suites)
+        if check.declaration.control in chosen
+        for defect in check.declaration.broken_by
+    ]
+    held = [kept[key] for key in owed if key in kept]
+    if len(held) < len(owed) or not all(p.outcome == "caught" and p.clean for p in held):
+        return False
+    console.print(f"{len(held)} counterexamples hold: nothing they depend on has changed.")
+    return True
 
 
 def selftest(options: Options, suites: Path, console: Console, *, workers: int, json: Path | None) -> int:
@@ -69,9 +89,7 @@ def selftest(options: Options, suites: Path, console: Console, *, workers: int, 
     return 2 if ran.interrupted else selftest_status(ran.view, proofs)
 
 
-def _run(
-    assembly: Assembly, suites: Path, shares: Mapping[str, Sequence[str]], console: Console
-) -> Ran:
+def _run(assembly: Assembly, suites: Path, shares: Mapping[str, Sequence[str]], console: Console) -> Ran:
     if not suites.is_dir():
         raise UserError(f"{suites}: there is no such folder of checks", remedy="Name one with --suites.")
     with Workspace.open() as space:
@@ -129,5 +147,3 @@ def _write(path: Path, view: JournalView, proofs: Sequence[Proof]) -> None:
 def default_workers() -> int:
     """How many deployments to try at once: one a processor, at least two."""
     return max(2, os.cpu_count() or 2)
-
-

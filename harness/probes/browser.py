@@ -31,7 +31,7 @@ from harness.redaction import VAULT
 from harness.runtimes import Deployment
 
 T = TypeVar("T")
-_PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ARGUMENTS: Final = (
     "--no-sandbox",
     "--disable-gpu",
@@ -212,7 +212,7 @@ class _Driver:
 
     def launch(self, peer: Peer) -> Chromium:
         """Start a browser that finds the target under its name, and every other name at the page server."""
-        program = next((found for name in _PROGRAMS if (found := shutil.which(name))), None)
+        program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
         if program is None:
             raise NotVerified(
                 "no browser on this machine: install Debian's package chromium (make setup does)"

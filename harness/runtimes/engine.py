@@ -93,9 +93,10 @@ class Engine:
                 raise FileNotFoundError("its socket is not there")
             self._client = docker.from_env()
             self._client.ping()
-        if "TESTCONTAINERS_RYUK_DISABLED" not in os.environ:
-            # The watchdog cleans up in any case; testcontainers' own reaper joins it where its image is here.
-            testcontainers_config.ryuk_disabled = self.image_id(testcontainers_config.ryuk_image) is None
+        # The watchdog cleans up in any case; testcontainers' own reaper joins it where its image is here.
+        unwanted = os.environ.get("TESTCONTAINERS_RYUK_DISABLED", "").lower() in {"1", "true", "yes"}
+        here = self.image_id(testcontainers_config.ryuk_image) is not None
+        testcontainers_config.ryuk_disabled = unwanted or not here
 
     def close(self) -> None:
         """Close the connection."""
@@ -123,6 +124,20 @@ class Engine:
         except (DockerException, OSError):
             return False
         return self.image_id(name) is not None
+
+    def registry_has(self, name: str, *, within_s: float) -> bool:
+        """Whether a registry answers for an image within the time given."""
+        try:
+            with closing(docker.from_env(timeout=within_s)) as client:
+                client.api.inspect_distribution(name)
+        except (DockerException, OSError):
+            return False
+        return True
+
+    def version(self) -> str:
+        """Return the daemon's version."""
+        with asking("asking Docker's version"):
+            return str(self._client.version()["Version"])
 
     def tag(self, name: str, new: str) -> None:
         """Give a local image one more name."""

@@ -1,0 +1,294 @@
+"""The `harness` program: its verbs, thin over the library, and its exit statuses."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness import places
+from harness.console import console
+from harness.errors import HarnessError
+from harness.options import Options
+
+SUITES = places.PROJECT / "suites"
+app = typer.Typer(
+    name="harness",
+    help="A deployment of PanottiServer goes in, a verdict that can be trusted comes out.",
+    epilog="Exit status: 0 open (or done), 1 closed (something failed), 2 could not decide (or a mistake).",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+Profiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--profile", "-p", metavar="NAME", help="Only this profile (repeatable). Default: all four."
+    ),
+]
+Runtime = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="containers, process or external. Default: containers if Docker answers."
+    ),
+]
+Target = Annotated[str, typer.Option(metavar="T", help="reference, image:NAME, source:FOLDER or a URL.")]
+Contract = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Where the target's capabilities are; see deploy/contract.toml."),
+]
+PolicyFile = Annotated[
+    Path | None, typer.Option("--policy", metavar="FILE", help="What must hold, your own.")
+]
+Waivers = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Accepted findings. Default: waivers.toml.")
+]
+Controls = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--controls", "-c", metavar="GLOB", help="Only these, such as 'middleware.cors.*' (repeatable)."
+    ),
+]
+Journal = Annotated[str, typer.Argument(metavar="JOURNAL", help="A journal's directory, or `latest`.")]
+Intrusive = Annotated[bool, typer.Option("--intrusive", help="Leave to flood, guess and break a URL target.")]
+Owned = Annotated[bool, typer.Option("--i-own-this-target", help="The URL target is yours, wherever it is.")]
+JournalOut = Annotated[
+    Path | None,
+    typer.Option("--journal", metavar="DIR", help="Where to write it. Default: build/journals/RUN."),
+]
+Suites = Annotated[Path, typer.Option(hidden=True, help="A folder of checks of your own.")]
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine can do, what that opens, and what to do about the rest.
+
+    Examples:
+
+    - `harness doctor`
+    """
+    from harness.commands.doctor import doctor as run
+
+    raise typer.Exit(run(console()))
+
+
+@app.command()
+def up(
+    profile: Annotated[
+        str, typer.Argument(help="development, testing, staging or production.")
+    ] = "production",
+    runtime: Runtime = None,
+    target: Target = "reference",
+    contract: Contract = None,
+) -> None:
+    """Bring a deployment up and leave it there, to poke at. `harness down` removes it.
+
+    Prints its URLs and its credentials, made for it, once.
+
+    Examples:
+
+    - `harness up production`
+
+    - `harness up testing --runtime process`
+    """
+    from harness.commands.keeping import up as run
+
+    options = _options(profiles=[profile], runtime=runtime, target=target, contract=contract)
+    raise typer.Exit(run(options, console()))
+
+
+@app.command()
+def down(
+    run_id: Annotated[str | None, typer.Argument(metavar="RUN", help="Only this one. Default: all.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """Remove what `harness up` left.
+
+    Examples:
+
+    - `harness down`
+
+    - `harness down --dry-run`
+    """
+    from harness.commands.keeping import down as run
+
+    raise typer.Exit(run(run_id, console(), dry_run=dry_run))
+
+
+@app.command()
+def verify(
+    profile: Profiles = None,
+    runtime: Runtime = None,
+    target: Target = "reference",
+    contract: Contract = None,
+    policy: PolicyFile = None,
+    waivers: Waivers = None,
+    controls: Controls = None,
+    journal: JournalOut = None,
+    intrusive: Intrusive = False,
+    i_own_this_target: Owned = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write all reports, and end with the gate.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where --report writes.")] = None,
+    suites: Suites = SUITES,
+) -> None:
+    """Bring the target up in its profiles, side by side, and verify it.
+
+    Leaves a journal. Exit status 0: all required checks that ran passed; 1: one failed; 2: could not decide.
+
+    Examples:
+
+    - `harness verify`
+
+    - `harness verify -p production -c 'middleware.*'`
+
+    - `harness verify --target source:. --contract contract.toml`
+
+    - `harness verify --target https://127.0.0.1:8443 --contract contract.toml --intrusive`
+    """
+    from harness.commands import reporting
+    from harness.commands.verify import verify as run
+
+    options = _options(
+        profiles=profile,
+        runtime=runtime,
+        target=target,
+        contract=contract,
+        policy=policy,
+        waivers=waivers,
+        controls=controls,
+        journal=journal,
+        intrusive=intrusive,
+        own_target=i_own_this_target,
+    )
+    screen = console()
+    ran = run(options, suites.absolute(), screen)
+    if report and not ran.interrupted:
+        raise typer.Exit(reporting.conclude(ran.view.path, out or reporting.LATEST, screen))
+    raise typer.Exit(ran.status)
+
+
+@app.command()
+def selftest(
+    controls: Controls = None,
+    profile: Profiles = None,
+    runtime: Runtime = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the matrix and totals as JSON.")
+    ] = None,
+    workers: Annotated[int, typer.Option("-n", metavar="N", help="Workers. Default: one a processor.")] = 0,
+    if_stale: Annotated[
+        bool, typer.Option("--if-stale", help="Do nothing while every proof at hand still holds.")
+    ] = False,
+    suites: Suites = SUITES,
+) -> None:
+    """Plant every check's defects in a deployment: each must be caught, and the clean twin must pass.
+
+    The proofs are kept, and stand in later reports; a control without proof cannot open the gate.
+
+    Examples:
+
+    - `harness selftest`
+
+    - `harness selftest -c 'middleware.cors.*' --json matrix.json`
+    """
+    from harness.commands import verify as verbs
+
+    options = _options(profiles=profile, runtime=runtime, controls=controls)
+    screen = console()
+    if if_stale and verbs.proven(options, suites.absolute(), screen):
+        raise typer.Exit(0)
+    count = workers or verbs.default_workers()
+    raise typer.Exit(verbs.selftest(options, suites.absolute(), screen, workers=count, json=json))
+
+
+@app.command()
+def report(
+    journal: Journal = "latest",
+    format: Annotated[  # noqa: A002 - the option's name
+        list[str] | None,
+        typer.Option("--format", "-f", metavar="NAME", help="html, json, md, junit or sarif."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: build/reports/latest.")] = None,
+) -> None:
+    """Write the reports of a journal, from that journal alone.
+
+    Examples:
+
+    - `harness report latest`
+
+    - `harness report build/journals/RUN -f html -f sarif --out public`
+    """
+    from harness.commands import reporting
+
+    raise typer.Exit(
+        reporting.report(reporting.find(journal), format or (), out or reporting.LATEST, console())
+    )
+
+
+@app.command()
+def gate(
+    journal: Journal = "latest",
+    shown: Annotated[int, typer.Option(metavar="N", help="How many reasons to print.")] = 20,
+) -> None:
+    """Decide on a journal: 0 open, 1 closed (a required control failed), 2 could not decide.
+
+    Examples:
+
+    - `harness gate build/journals/RUN`
+    """
+    from harness.commands import reporting
+
+    raise typer.Exit(reporting.gate(reporting.find(journal), console(), shown=shown))
+
+
+@app.command()
+def catalogue(
+    controls: Controls = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, with requirement and references.")] = False,
+    suites: Suites = SUITES,
+) -> None:
+    """List the controls, with the checks and defects that exist.
+
+    Examples:
+
+    - `harness catalogue`
+
+    - `harness catalogue -c 'security.*' --json`
+    """
+    from harness.commands import reporting
+
+    raise typer.Exit(reporting.catalogue(suites.absolute(), console(), controls or (), as_json=json))
+
+
+def main() -> None:
+    """Run the program; what the user can put right is one message and status 2, never a traceback."""
+    try:
+        app()
+    except HarnessError as error:
+        sys.stderr.write(f"harness: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("harness: interrupted\n")
+        sys.exit(2)
+
+
+def _options(**given: Any) -> Options:
+    """Return the options: paths made absolute, lists turned into tuples, what was not given left out."""
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        match value:
+            case None:
+                continue
+            case list():
+                values[name] = tuple(value)
+            case Path():
+                values[name] = value.absolute()
+            case _:
+                values[name] = value
+    return Options(**values)
