@@ -3,12 +3,12 @@
 A capability that the file does not name is absent; a check that needs it fails, it is not skipped.
 
     name = "my server"
-    [http]                    auth_header, base_path, host, ca_file
-    [launch]                  how it is started: app or command, port, ready_path, secrets, api_key, ...
-    [launch.env]              ${port} ${host} ${config} ${secrets} ${data} ${state} ${proxy} ${denied} ${stranger}
-    [launch.tls]              profiles in which it ends TLS itself, and env with ${tls_cert} ${tls_key}
-    [launch.container]        user, read_only, cap_drop, tmpfs, limits: what differs from the hardened defaults
-    [capabilities.health]     paths, below base_path; likewise recordings, tokens, sessions, administration, ...
+    [http]                auth_header, base_path, host, ca_file
+    [launch]              how it is started: app or command, port, ready_path, secrets, api_key, ...
+    [launch.env]          ${port} ${host} ${config} ${secrets} ${data} ${state} ${proxy} ${denied} ${stranger}
+    [launch.tls]          profiles in which it ends TLS itself, and env with ${tls_cert} ${tls_key}
+    [launch.container]    user, read_only, cap_drop, tmpfs, limits: what differs from the hardened defaults
+    [capabilities.health] paths, below base_path; likewise recordings, tokens, sessions, administration, ...
 """
 
 from __future__ import annotations
@@ -261,7 +261,7 @@ class Contract(Closed):
 
 
 def read_contract(path: Path) -> Contract:
-    """Return the contract of a file. Raises `ContractError` that names file, key and the nearest valid key."""
+    """Return the contract of a file. Raises `ContractError` naming file, key and the nearest valid key."""
     return to_record(
         Contract,
         read_toml(path, error=ContractError),

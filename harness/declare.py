@@ -23,7 +23,8 @@ class Declaration:
     profiles: where the check means something; empty = in every profile.
     runtimes: runtimes that can show it; empty = all. Elsewhere it is `not-verified` with `why_not`.
     intrusive: sends floods, brute force or faults: on `external` only with leave.
-    prove_in: the profile in which the self-test tries its defects (default: the first of `profiles`, else production).
+    prove_in: the profile in which the self-test tries its defects; empty = the first of `profiles`, else
+        production.
     """
 
     control: str
@@ -61,7 +62,9 @@ def control(
     """Declare a check of `control_id`. See `Declaration` for the arguments."""
     defects = broken_by if isinstance(broken_by, tuple) else (broken_by,)
     if not defects:
-        raise ValueError(f"check of {control_id}: declare at least one defect that must make it fail (broken_by)")
+        raise ValueError(
+            f"check of {control_id}: declare at least one defect that must make it fail (broken_by)"
+        )
     if runtimes and not why_not:
         raise ValueError(f"check of {control_id}: say why other runtimes cannot show it (why_not)")
     declaration = Declaration(
@@ -77,7 +80,7 @@ def control(
     )
 
     def declare(function: F) -> F:
-        cast(Any, function).__check__ = declaration
+        cast("Any", function).__check__ = declaration
         return function
 
     return declare

@@ -1,14 +1,14 @@
 """Every error the harness raises on purpose, drawn here.
 
-    HarnessError
-    ├── UserError          a user's mistake: exit 2, one message, no traceback
-    │   ├── PolicyError      a policy, catalogue or profile file
-    │   ├── ContractError    a target or its contract file
-    │   ├── WaiverError      a waiver file
-    │   └── JournalError     a journal that is missing, cut off or edited
-    ├── RuntimeUnavailable  this machine cannot bring the deployment up (no Docker, port taken, disk full)
-    ├── DeploymentFailed    the target started and failed, or never got ready
-    └── ProbeFailed         a probe could not take its evidence
+HarnessError
+├── UserError          a user's mistake: exit 2, one message, no traceback
+│   ├── PolicyError      a policy, catalogue or profile file
+│   ├── ContractError    a target or its contract file
+│   ├── WaiverError      a waiver file
+│   └── JournalError     a journal that is missing, cut off or edited
+├── RuntimeUnavailable  this machine cannot bring the deployment up (no Docker, port taken, disk full)
+├── DeploymentFailed    the target started and failed, or never got ready
+└── ProbeFailed         a probe could not take its evidence
 """
 
 from __future__ import annotations

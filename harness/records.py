@@ -13,7 +13,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One HTTP request and its answer, secrets redacted, bodies cut to 2 kB. status 0: no answer (`error` says why)."""
+    """One HTTP request and its answer, redacted, bodies cut to 2 kB. status 0: no answer (`error`: why)."""
 
     kind: Literal["exchange"] = "exchange"
     method: str
@@ -94,7 +94,7 @@ class Finding:
 class Event:
     """A deployment's life and other moments worth a line: name, seconds it took, details."""
 
-    name: str  # "image.built", "deployment.ready", "deployment.failed", "deployment.stopped", "interrupted", ...
+    name: str  # "image.built", "deployment.ready", "deployment.failed", "interrupted", ...
     profile: str = ""
     seconds: float = 0.0
     detail: Mapping[str, Json] = field(default_factory=dict)
@@ -103,7 +103,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """One defect of one check, tried in the self-test. caught: it made the check fail; clean: the twin passed."""
+    """One defect of one check, tried in the self-test. caught: the check failed; clean: the twin passed."""
 
     control: str
     check: str

@@ -1,6 +1,7 @@
-"""Deliberate changes to a deployment, as data: how a defect is planted, and how a check asks for a variation.
+"""Deliberate changes to a deployment, as data: how a defect is planted, how a check asks for a setup.
 
-A `Change` is one edit; a `Variation` is a titled, hashable set of them. Runtimes realise changes; nothing here does I/O.
+A `Change` is one edit; a `Variation` is a titled, hashable set of them. Runtimes realise changes; this module
+does no I/O.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """`old` replaced by `new` in a file of the reference: server code, profile configuration, or the image's recipe.
+    """`old` replaced by `new` in a file of the reference: code, profile configuration, or the image's recipe.
 
-    `path` is relative to the project. `old` must stand there exactly once, so that an outdated defect is an error.
+    `path` is relative to the project. `old` must stand there exactly once: an outdated defect is an error.
     """
 
     path: str
@@ -97,7 +98,7 @@ def setting(*, title: str = "", **settings: object) -> Variation:
 
 
 def edit(title: str, path: str, old: str, new: str) -> Variation:
-    """A text edit laid over one file of the reference: `edit("early-exit compare", "panotti/…/keys.py", old, new)`."""
+    """A text edit over one file of the reference: `edit("early exit", "panotti/…/keys.py", old, new)`."""
     return Variation(title=title, changes=(Edit(path=path, old=old, new=new),))
 
 

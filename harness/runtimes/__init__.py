@@ -68,7 +68,7 @@ class Deployment(Protocol):
         ...
 
     def execute(self, argv: Sequence[str], *, stdin: str = "", timeout_s: float = 10.0) -> Completed:
-        """Run a command where the server runs, as its user, with its environment. `python` is its interpreter."""
+        """Run a command where the server runs, as its user, with its environment and its `python`."""
         ...
 
     def kill(self, pid: int, signal: int) -> None:
@@ -88,7 +88,7 @@ class Deployment(Protocol):
         ...
 
     def replace_certificate(self) -> str:
-        """Give the server a new certificate of the same root and tell it; return the new SHA-256 fingerprint (hex)."""
+        """Give the server a new certificate of the same root and tell it; return its SHA-256 (hex)."""
         ...
 
     def path(self, name: Literal["data", "state", "code", "config", "secrets"]) -> str:
@@ -96,7 +96,7 @@ class Deployment(Protocol):
         ...
 
     def inspect(self) -> Mapping[str, object]:
-        """The container's and its image's own description (docker inspect): {"container": ..., "image": ...}."""
+        """What `docker inspect` says: {"container": ..., "image": ...}."""
         ...
 
     def export_image(self) -> Path:
@@ -118,7 +118,7 @@ class Runtime(Protocol):
         ...
 
     def start(self, specification: Specification) -> Deployment:
-        """Bring one up and return it ready. Raises DeploymentFailed with the last log lines, or RuntimeUnavailable."""
+        """Return it ready. Raises DeploymentFailed with the last log lines, or RuntimeUnavailable."""
         ...
 
     def try_start(self, specification: Specification, *, timeout_s: float) -> StartFailure | None:

@@ -76,7 +76,7 @@ def test_the_reference_is_built_of_its_package_and_wheels(builder: Builder, daem
 def test_a_second_run_builds_nothing(builder: Builder, events: list[Event]) -> None:
     assert builder.reference() == builder.reference()
 
-    assert [event.name for event in events] == ["wheels.fetched", "image.building", "image.built"]
+    assert [event.name for event in events] == ["image.building", "wheels.fetched", "image.built"]
 
 
 def test_an_edited_recipe_is_another_image_of_the_same_wheels(

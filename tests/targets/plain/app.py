@@ -1,4 +1,4 @@
-"""A FastAPI application with the public contract's routes and none of the middleware: what many start from."""
+"""A FastAPI application with the public contract's routes and no middleware: what many start from."""
 
 from __future__ import annotations
 
