@@ -9,7 +9,7 @@ PROFILE ?= production
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint clean lock
+.PHONY: help setup test lint report verify selftest up down doctor bench clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,15 +27,40 @@ build/.packages: deploy/packages.sh
 	@deploy/packages.sh
 	@touch $@
 
-test: setup ## the harness's and the server's own tests
-	$(PY) -m pytest -q
+test: setup lint ## lint, types, import rules and the project's own tests, with their coverage
+	$(PY) -m pytest --quiet
 
-lint: setup ## ruff
+lint: setup ## ruff, mypy (strict), import rules
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
+
+report: setup ## the self-test where it is due, all profiles verified, the reports, the gate
+	$(HARNESS) selftest --if-stale || true
+	$(HARNESS) verify --report
+
+verify: setup ## all profiles verified (ARGS='-p production -c middleware.*')
+	$(HARNESS) verify $(ARGS)
+
+selftest: setup ## every defect planted: each must be caught (ARGS='-c middleware.cors.*')
+	$(HARNESS) selftest $(ARGS)
+
+up: setup ## a deployment to poke at (PROFILE=production)
+	$(HARNESS) up $(PROFILE) $(ARGS)
+
+down: setup ## remove what `make up` left
+	$(HARNESS) down
+
+doctor: setup ## what this machine can do
+	$(HARNESS) doctor
+
+bench: setup ## the figures that are promised, as ratios of one run
+	$(PY) -m bench
 
 lock: ## resolve the dependencies anew (needs uv)
 	$(LOCK) pyproject.toml --group server --group dev --group build --output-file requirements/all.txt
 	$(LOCK) --group server --constraints requirements/all.txt --output-file requirements/server.txt
 
-clean: ## remove what was generated
-	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+clean: ## remove what was generated, and what `make up` left
+	@[ ! -x $(HARNESS) ] || $(HARNESS) down
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*

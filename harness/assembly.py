@@ -11,13 +11,15 @@ from pathlib import Path
 from harness import places, proof
 from harness.catalogue import load
 from harness.declare import Declaration
+from harness.errors import UserError
 from harness.journal import now
 from harness.options import Options, validate
 from harness.planning import CHEAPEST_FIRST, Case, Need, Refusal, need
 from harness.policy import Policy, load_policies
+from harness.profiles import PROFILES
 from harness.records import Event, Json, Run
 from harness.runtimes import Runtime, RuntimeName
-from harness.runtimes.factory import detect, runtime_for
+from harness.runtimes.factory import detect, runtime_for, silent
 from harness.target import Address, Target, parse_target
 from harness.waiver import Waiver, read_waivers
 from harness.workspace import Workspace
@@ -36,6 +38,11 @@ class Assembly:
         self.target: Target = parse_target(options.target, options.contract)
         self.policies: Mapping[str, Policy] = load_policies(options.policy)
         self.waivers = self._waivers()
+        if isinstance(self.target, Address) and len(options.profiles) != 1:
+            raise UserError(
+                f"{self.target.label} is one deployment: in which profile is it to be judged?",
+                remedy=f"Name one: --profile {' or '.join(PROFILES)}.",
+            )
         self.controls = tuple(control.id for control in self.catalogue.match(options.controls or ("*",)))
 
     @property
@@ -66,6 +73,17 @@ class Assembly:
         """Return the runtime of that name for the target."""
         own = self.options.own_target
         return runtime_for(name, self.target, workspace, progress=progress, own_this_target=own)
+
+    def refuse_early(self, workspace: Workspace) -> None:
+        """Say at once what would fail every check alike: no Docker, no key, another's machine.
+
+        Raises `UserError` or `RuntimeUnavailable`.
+        """
+        if self.options.selftest:
+            return
+        runtime = self.runtime(self.runtimes()[0], workspace, silent)
+        if runtime.name == "external":
+            runtime.prepare()
 
     def head(self, run_id: str) -> Run:
         """Return the head of a journal for this run."""

@@ -181,7 +181,9 @@ def selftest(
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the matrix and totals as JSON.")
     ] = None,
-    workers: Annotated[int, typer.Option("-n", metavar="N", help="Workers. Default: one a processor.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option("-n", metavar="N", help="Workers. Default: one a processor, at least two.")
+    ] = None,
     if_stale: Annotated[
         bool, typer.Option("--if-stale", help="Do nothing while every proof at hand still holds.")
     ] = False,

@@ -18,6 +18,11 @@ OPEN: Status = 0
 CLOSED: Status = 1
 UNDECIDED: Status = 2
 _WORDS = {OPEN: "open", CLOSED: "closed", UNDECIDED: "could not decide"}
+_SENTENCES = {
+    OPEN: "The gate is open.",
+    CLOSED: "The gate is closed.",
+    UNDECIDED: "The gate could not decide.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +36,11 @@ class Decision:
     def word(self) -> str:
         """The status in words."""
         return _WORDS[self.status]
+
+    @property
+    def sentence(self) -> str:
+        """The status as a sentence."""
+        return _SENTENCES[self.status]
 
 
 def decide(view: JournalView, results: Sequence[ControlResult]) -> Decision:

@@ -49,12 +49,8 @@ class Session:
         self._lock = Lock()
 
     def open(self) -> None:
-        """Say at once what would fail every check alike: no Docker, no key, another's machine."""
-        if self.assembly.options.selftest:
-            return
-        runtime = self._runtime(self.assembly.runtimes()[0])
-        if runtime.name == "external":
-            runtime.prepare()
+        """Say at once what would fail every check alike."""
+        self.assembly.refuse_early(self.workspace)
 
     @property
     def directory(self) -> Path:

@@ -71,7 +71,7 @@ def decided(directory: Path) -> Decision:
 def gate(directory: Path, console: Console, *, shown: int) -> int:
     """Print the decision and why; return 0 open, 1 closed, 2 could not decide."""
     decision = decided(directory)
-    console.print(f"The gate is {'open' if decision.status == 0 else decision.word}.")
+    console.print(decision.sentence)
     for reason in decision.why[:shown]:
         console.print(escape(f"  {reason.splitlines()[0]}"), soft_wrap=True)
     if len(decision.why) > shown:

@@ -93,6 +93,7 @@ def _run(assembly: Assembly, suites: Path, shares: Mapping[str, Sequence[str]], 
     if not suites.is_dir():
         raise UserError(f"{suites}: there is no such folder of checks", remedy="Name one with --suites.")
     with Workspace.open() as space:
+        assembly.refuse_early(space)
         directory = assembly.options.journal or places.BUILD / JOURNALS / space.run_id
         writer = journal.create(directory, assembly.head(space.run_id))
         try:
