@@ -33,7 +33,10 @@ from panotti.settings import Settings
 
 ROUTERS = (health.router, recordings.router, auth.router, admin.router)
 # What an operator looks with must answer when the server is busy, or has lost its counters.
-PROBES = ("/health", "/health/live", "/health/ready", "/health/startup", "/health/detail")
+OPEN_PROBES = ("/health", "/health/live", "/health/ready", "/health/startup")
+# It takes a credential, so an address that guesses at one is counted there too.
+DETAIL = "/health/detail"
+PROBES = (*OPEN_PROBES, DETAIL)
 
 
 class Application(FastAPI):
@@ -124,7 +127,8 @@ def layers(
             quota=settings.rate_address_quota,
             window=settings.rate_address_window,
             identify=by_address,
-            exempt=PROBES,
+            exempt=OPEN_PROBES,
+            vital=(DETAIL,),
         ),
         partial(AuthenticationMiddleware, table=table),
         partial(

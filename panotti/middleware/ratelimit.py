@@ -49,7 +49,9 @@ class RateLimitMiddleware:
         window: float,
         identify: Identify,
         exempt: Collection[str] = (),
+        vital: Collection[str] = (),
     ) -> None:
+        """exempt: paths that are not counted. vital: paths that are served although the storage is lost."""
         self.app = app
         # The library's moving window, asked without its strategy, which costs as much again as the answer.
         self.storage = storage
@@ -58,6 +60,7 @@ class RateLimitMiddleware:
         self.prefix = f"{name}/{quota}/{self.window}/"
         self.identify = identify
         self.exempt = frozenset(exempt)
+        self.vital = frozenset(vital)
         self.name = f'"{name}"'.encode("ascii")
         self.policy = self.name + b";q=%d;w=%d" % (quota, ceil(window))
 
@@ -74,6 +77,9 @@ class RateLimitMiddleware:
             start, count = await self.storage.get_moving_window(key, self.quota, self.window)
         except StorageError as error:
             log.error("counters_unavailable", cause=str(error))
+            if scope["path"] in self.vital:
+                await self.app(scope, receive, send)
+                return
             detail = "the request counters are unavailable"
             await send_problem(send, scope, 503, "Service Unavailable", detail, [(b"retry-after", b"1")])
             return

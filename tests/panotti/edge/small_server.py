@@ -125,6 +125,7 @@ def build(settings: Settings) -> ASGIApp:
         window=settings.rate_address_window,
         identify=by_address,
         exempt=EXEMPT,
+        vital=("/operator",),
     )
     app = HostsMiddleware(app, hosts=settings.public_hosts)
     app = AddressesMiddleware(

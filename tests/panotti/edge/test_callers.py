@@ -174,12 +174,13 @@ def test_without_its_counters_the_server_refuses_and_recovers(start):
     lock = sqlite3.connect(counters, isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
 
-    refused, live = site.call(), site.call("/health/live")
+    refused, live, vital = site.call(), site.call("/health/live"), site.call("/operator")
     lock.execute("ROLLBACK")
     lock.close()
 
     assert (refused.status, refused.headers["retry-after"]) == (503, "1")
-    assert live.status == 200
+    assert (live.status, vital.status) == (200, 200)
+    assert "ratelimit" in site.call("/operator").headers
     assert site.call().status == 200
     site.logged(event="counters_unavailable")
 
