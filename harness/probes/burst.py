@@ -34,9 +34,13 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BurstResult:
-    """What a burst came to; hits in the order in which they began."""
+    """What a burst came to; hits in the order in which they began.
+
+    began_s: the `time.perf_counter()` second at which it began.
+    """
 
     statuses: Counter[int]
+    began_s: float
     elapsed_s: float
     hits: tuple[Hit, ...]
 
@@ -125,7 +129,10 @@ class _Volley:
         waited("target", self._started, ended)
         hits = tuple(sorted(self._hits, key=lambda hit: hit.at_s))
         return BurstResult(
-            statuses=Counter(hit.reply.status for hit in hits), elapsed_s=ended - self._started, hits=hits
+            statuses=Counter(hit.reply.status for hit in hits),
+            began_s=self._started,
+            elapsed_s=ended - self._started,
+            hits=hits,
         )
 
     def _begin(self) -> None:
