@@ -17,7 +17,7 @@ from harness.assembly import Assembly
 from harness.catalogue import load
 from harness.commands.running import Child, follow, spawn
 from harness.errors import UserError
-from harness.gate import decide_executed
+from harness.gate import OPEN, UNDECIDED, decide_executed
 from harness.journal import JournalView, now
 from harness.options import Options
 from harness.plugin.registry import listed
@@ -32,11 +32,20 @@ _KILLED = 2  # how often Ctrl-C was pressed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """What became of the children: the journal as it was left, whether they were interrupted, the status."""
+    """What became of the children: the journal as it was left, and the exit status that it means.
+
+    sound: every child came to its end and cleared away.
+    """
 
     view: JournalView
     interrupted: bool
+    sound: bool
     status: int = 2
+
+    def decided(self, status: int) -> Ran:
+        """Return it with the status that its journal decides, if it may decide anything."""
+        doubtful = self.interrupted or (status == OPEN and not self.sound)
+        return replace(self, status=UNDECIDED if doubtful else status)
 
 
 def verify(options: Options, suites: Path, console: Console) -> Ran:
@@ -50,7 +59,7 @@ def verify(options: Options, suites: Path, console: Console) -> Ran:
     for line in reasons(decision):
         console.print(line)
     _close(ran, console)
-    return replace(ran, status=2 if ran.interrupted else decision.status)
+    return ran.decided(decision.status)
 
 
 def proven(options: Options, suites: Path, console: Console) -> bool:
@@ -86,7 +95,7 @@ def selftest(options: Options, suites: Path, console: Console, *, workers: int, 
         _write(json, ran.view, proofs)
     if ran.view.complete and not ran.interrupted and suites == places.PROJECT / "suites":
         proof.keep(places.PROJECT, places.BUILD, proofs)
-    return 2 if ran.interrupted else selftest_status(ran.view, proofs)
+    return ran.decided(selftest_status(ran.view, proofs)).status
 
 
 def _run(assembly: Assembly, suites: Path, shares: Mapping[str, Sequence[str]], console: Console) -> Ran:
@@ -106,7 +115,8 @@ def _run(assembly: Assembly, suites: Path, shares: Mapping[str, Sequence[str]], 
             _complain(children, console)
         finally:
             writer.end()
-    return Ran(view=journal.read(directory), interrupted=bool(interrupted))
+    sound = all(child.status in _RAN for child in children)
+    return Ran(view=journal.read(directory), interrupted=bool(interrupted), sound=sound)
 
 
 def _complain(children: Sequence[Child], console: Console) -> None:

@@ -38,7 +38,9 @@ ASSEMBLY = pytest.StashKey[Assembly]()
 SESSION = pytest.StashKey[Session]()
 OUTCOME = pytest.StashKey[Outcome]()
 TRIAL = pytest.StashKey[Trial]()
+TROUBLE = pytest.StashKey[str]()
 PREVIOUS_HANDLER = pytest.StashKey[Any]()
+DECIDED = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -207,17 +209,16 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
         return result
     if exitstatus == pytest.ExitCode.INTERRUPTED:
         run.tell(Event(name="interrupted", at=now()))
-    run.close()
+    try:
+        run.close()
+    except HarnessError as error:
+        config.stash[TROUBLE] = str(error)
     signal.signal(signal.SIGINT, config.stash[PREVIOUS_HANDLER])
     if not hasattr(config, "workerinput"):
         with _told():
             outcome = config.stash[OUTCOME] = conclude(run)
     if OUTCOME in config.stash:
-        decided = exitstatus in {
-            pytest.ExitCode.OK,
-            pytest.ExitCode.TESTS_FAILED,
-            pytest.ExitCode.NO_TESTS_COLLECTED,
-        }
+        decided = exitstatus in DECIDED and TROUBLE not in config.stash
         session.exitstatus = outcome.status if decided else 2
     return result
 
@@ -228,6 +229,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line("")
         width, colour = terminalreporter._tw.fullwidth, terminalreporter.hasmarkup  # noqa: SLF001
         terminalreporter.write_line(config.stash[OUTCOME].text(width=width, colour=colour))
+    if TROUBLE in config.stash:
+        terminalreporter.write_line(f"error while clearing away: {config.stash[TROUBLE]}")
 
 
 def _collects_suites(config: pytest.Config) -> bool:

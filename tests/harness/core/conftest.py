@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import harness.plugin  # noqa: F401 - else each run inside a test imports all of it anew
+from harness import assembly, session
 
 HERE = Path(__file__).parent
 CONFTEST = f"""
@@ -37,6 +38,8 @@ def test_unlisted_origin_gets_no_grant(site):
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A checkout with a suites folder and one check of middleware.cors.origins."""
+    for module, name in ((assembly, "runtime_for"), (assembly, "detect"), (session, "Site")):
+        monkeypatch.setattr(module, name, getattr(module, name))  # given back after a run in this process
     pytester.makeconftest('pytest_plugins = ["harness.plugin"]\n' + CONFTEST)
     pytester.makeini(
         "[pytest]\naddopts = --strict-markers --import-mode=importlib -p no:hypothesispytest -p no:anyio\n"
