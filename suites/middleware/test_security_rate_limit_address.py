@@ -1,0 +1,223 @@
+"""The quota of an address, guesses at a key included: measured by using it up.
+
+Behind the trusted proxy there are as many client addresses as wanted: no check waits for another's window.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from ipaddress import IPv6Address
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from harness import control, edit, floor
+from harness.probes.burst import BurstResult
+from harness.probes.peer import Via
+from harness.site import Site
+
+CONTROL = "middleware.security.rate-limit"
+ADDRESSES = "panotti/middleware/addresses.py"
+LIMITER = "panotti/middleware/ratelimit.py"
+STORAGE = "panotti/ratelimit/storage.py"
+APP = "panotti/app.py"
+EXEMPT = "            exempt=OPEN_PROBES,\n"
+PREFIX = 'return str(IPv6Network((address, 64), strict=False)) if ":" in address else address'
+# For the checks that only need an address without quota: one, and the time until which it has none.
+USED_UP: Final[WeakKeyDictionary[Site, tuple[str, float]]] = WeakKeyDictionary()
+CLAIMS: Final = (
+    "X-Forwarded-For",
+    "Forwarded",
+    "X-Real-IP",
+    "X-Client-IP",
+    "True-Client-IP",
+    "CF-Connecting-IP",
+)
+
+PER_WORKER = edit(
+    "each worker counts for itself",
+    APP,
+    "    for layer in reversed(layers(settings, table, counters, in_flight)):",
+    "    from limits.aio.storage import MemoryStorage\n\n"
+    "    for layer in reversed(layers(settings, table, MemoryStorage(), in_flight)):",
+)
+ONE_MORE = edit(
+    "one request over the quota passes",
+    STORAGE,
+    "self.count + self.amount <= self.limit",
+    "self.count <= self.limit",
+)
+FIRST_ENTRY = edit(
+    "the first entry of X-Forwarded-For is the client",
+    ADDRESSES,
+    "for entry in reversed(entries):",
+    "for entry in entries:",
+)
+ANYBODY_FORWARDS = edit(
+    "X-Forwarded-For counts from anybody", ADDRESSES, "        if proxied:", "        if proxied or address:"
+)
+BY_CLAIM = edit(
+    "the address is what X-Real-IP says",
+    LIMITER,
+    '    address: str = scope["state"]["client"]',
+    '    claimed = dict(scope["headers"]).get(b"x-real-ip", b"").decode()\n'
+    '    address: str = claimed or scope["state"]["client"]',
+)
+BY_PROXY = edit(
+    "everybody behind a proxy shares the proxy's quota",
+    LIMITER,
+    '    address: str = scope["state"]["client"]',
+    '    address: str = scope["client"][0]',
+)
+NOTHING_EXEMPT = edit("probes are counted too", APP, EXEMPT, "            exempt=(),\n")
+DETAIL_EXEMPT = edit(
+    "no limit where the guarded detail takes a key", APP, EXEMPT, "            exempt=PROBES,\n"
+)
+LOGIN_EXEMPT = edit("no limit on logins", APP, EXEMPT, '            exempt=(*OPEN_PROBES, "/auth/login"),\n')
+EVERY_IPV6 = edit("every IPv6 address has a quota of its own", LIMITER, PREFIX, "return address")
+WIDE_IPV6 = edit("all of an IPv6 /32 share one quota", LIMITER, PREFIX, PREFIX.replace("64", "32"))
+
+
+@control(CONTROL, intrusive=True, broken_by=(PER_WORKER, ONE_MORE, FIRST_ENTRY))
+def test_address_gets_exactly_its_quota(site: Site) -> None:
+    """Racing guesses at a key get an address's quota through, whatever its X-Forwarded-For begins with."""
+    limit = site.policy.rate.address
+    visitor = _somebody()
+    result = _guess(site, limit.quota + 200, lambda i: f"203.0.113.{i % 250}, {visitor}", via="proxy")
+    USED_UP[site] = visitor, result.began_s + limit.window_s
+    passed = _passed(result)
+    floor(result.elapsed_s < limit.window_s, f"{len(result.hits)} requests took longer than the window")
+    floor(passed + result.statuses[429] > limit.quota, f"too few requests were answered: {result.statuses}")
+
+    assert passed == limit.quota, f"{passed} requests of one address passed, the quota is {limit.quota}"
+
+
+@control(CONTROL, intrusive=True, broken_by=BY_PROXY)
+def test_noisy_address_does_not_starve_another(site: Site) -> None:
+    """While one address behind the proxy has used its quota up, others behind it are served."""
+    _, until = _used_up(site)
+    key, path = site.key(), site.contract.path("recordings.started")
+    others = [_somebody() for _ in range(5)]
+    replies = [
+        site.http.post(
+            path, via="proxy", key=key, json={"recordingId": who}, headers={"X-Forwarded-For": who}
+        )
+        for who in others
+    ]
+    floor(time.perf_counter() < until, "the window was over before the others were served")
+
+    got = [reply.status for reply in replies]
+    assert all(reply.ok for reply in replies), f"other addresses behind the same proxy get {got}"
+
+
+@control(CONTROL, intrusive=True, broken_by=NOTHING_EXEMPT)
+def test_exempt_paths_are_served_without_a_quota(site: Site) -> None:
+    """Probes answer even an address that has used its quota up."""
+    visitor, until = _used_up(site)
+    got = {path: _ask(site, visitor, f"GET {path}") for path in site.policy.rate.exempt}
+    floor(time.perf_counter() < until, "the window was over before every path was asked")
+
+    assert set(got.values()) == {200}, f"exempt paths answer {got}"
+
+
+@control(CONTROL, intrusive=True, broken_by=(DETAIL_EXEMPT, LOGIN_EXEMPT))
+def test_no_other_path_escapes_the_quota(site: Site) -> None:
+    """Every path but the exempt ones refuses an address that has used its quota up, unknown ones too."""
+    visitor, until = _used_up(site)
+    exempt = {f"{method} {path}" for method in ("GET", "POST", "PUT") for path in site.policy.rate.exempt}
+    routes = [route for route in site.policy.roles if route not in exempt]
+    got = {
+        route: _ask(site, visitor, route) for route in (*routes, "GET /no-such-path", "PATCH /health/detail")
+    }
+    floor(time.perf_counter() < until, "the window was over before every path was asked")
+
+    escaped = {route: status for route, status in got.items() if status != 429}
+    assert not escaped, f"an address that has used its quota up gets {escaped}"
+
+
+@control(CONTROL, intrusive=True, broken_by=(ANYBODY_FORWARDS, BY_CLAIM))
+def test_stranger_does_not_shed_its_address(site: Site) -> None:
+    """Whoever is no trusted proxy is counted by its own address, whatever addresses its headers claim."""
+    limit = site.policy.rate.address
+    result = _guess(
+        site, limit.quota + 200, lambda i: f"100.65.{i // 250}.{i % 250}", via="stranger", stop_at=429
+    )
+    floor(result.elapsed_s < limit.window_s, f"{len(result.hits)} requests took longer than the window")
+    floor(_passed(result), f"no request passed: {dict(result.statuses)}")
+    assert result.statuses[429], f"{_passed(result)} requests of one address passed under forged addresses"
+
+    path, until = site.contract.path("recordings.started"), result.began_s + limit.window_s
+    got = {name: site.http.post(path, via="stranger", headers={name: _claim(name)}).status for name in CLAIMS}
+    floor(time.perf_counter() < until, "the window was over before every header was tried")
+    assert set(got.values()) == {429}, f"an address that has used its quota up gets {got}"
+
+
+@control(CONTROL, intrusive=True, broken_by=(EVERY_IPV6, WIDE_IPV6))
+def test_ipv6_callers_share_the_quota_of_their_network(site: Site) -> None:
+    """Addresses of one IPv6 customer network share a quota; its neighbour has another."""
+    limit, prefix = site.policy.rate.address, site.policy.addresses.ipv6_prefix
+    # One bit decides between the network and its neighbour: the last of the prefix.
+    network = (0x2A << 120) | (secrets.randbits(prefix - 9) << (129 - prefix))
+    neighbour = network | 1 << (128 - prefix)
+
+    def anywhere(base: int) -> str:
+        return str(IPv6Address(base | secrets.randbits(128 - prefix)))
+
+    result = _guess(site, limit.quota + 200, lambda _: anywhere(network), via="proxy", stop_at=429)
+    floor(result.elapsed_s < limit.window_s, f"{len(result.hits)} requests took longer than the window")
+    passed = _passed(result)
+    assert result.statuses[429], f"{passed} requests from addresses of one /{prefix} passed"
+    assert passed == limit.quota, f"{passed} requests of one /{prefix} passed, the quota is {limit.quota}"
+    status = _ask(site, anywhere(neighbour))
+    assert status not in (0, 429), f"the neighbouring /{prefix} is refused with {status}"
+
+
+def _somebody() -> str:
+    """A client address that nobody used before."""
+    return f"100.{64 + secrets.randbelow(32)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
+
+
+def _claim(name: str) -> str:
+    return "for=100.96.1.1" if name == "Forwarded" else "100.96.1.1"
+
+
+def _guess(
+    site: Site, times: int, forwarded: Callable[[int], str], *, via: Via, stop_at: int | None = None
+) -> BurstResult:
+    """Requests without a key, which cost the server as little as they cost somebody who guesses at one."""
+    return site.burst(
+        times,
+        site.contract.path("recordings.started"),
+        method="POST",
+        via=via,
+        concurrency=8,
+        stop_at=stop_at,
+        each=lambda i: {"headers": {"X-Forwarded-For": forwarded(i)}},
+    )
+
+
+def _passed(result: BurstResult) -> int:
+    """How many requests the limit let through, to whatever answer but a failure."""
+    return sum(0 < reply.status < 500 and reply.status != 429 for reply in result.replies)
+
+
+def _used_up(site: Site) -> tuple[str, float]:
+    """An address that has used its quota up, and the `time.perf_counter()` second until which it has none."""
+    limit = site.policy.rate.address
+    visitor, until = USED_UP.get(site, ("", 0.0))
+    if until - time.perf_counter() < limit.window_s / 3:
+        visitor = _somebody()
+        result = _guess(site, limit.quota + 200, lambda _: visitor, via="proxy", stop_at=429)
+        floor(result.elapsed_s < limit.window_s, f"{len(result.hits)} requests took longer than the window")
+        assert result.statuses[429], f"{_passed(result)} requests of one address passed, and none was refused"
+        USED_UP[site] = visitor, until = visitor, result.began_s + limit.window_s
+    status = _ask(site, visitor)
+    floor(status == 429, f"an address that has used its quota up is not refused: {status}")
+    return visitor, until
+
+
+def _ask(site: Site, address: str, route: str = "") -> int:
+    """The status of one request without a key, by default as `_guess` sends them."""
+    method, _, path = (route or f"POST {site.contract.path('recordings.started')}").partition(" ")
+    return site.http.request(method, path, via="proxy", headers={"X-Forwarded-For": address}).status
