@@ -56,6 +56,24 @@ class Credentials:
         with self._lock:
             return self._make(self._issuer(tenant), role, tenant)
 
+    def revoke(self, key: ApiKey) -> None:
+        """Revoke a key, by an administrator of its tenant."""
+        path = self._contract.path("administration.key").replace("{key_id}", key.id)
+        with self._lock:
+            reply = self._http.delete(path, key=self._issuer(key.tenant))
+        if not reply.ok:
+            raise NotVerified(
+                f"the key could not be revoked: the target answered {reply.status or reply.error}"
+            )
+
+    def rotate(self, key: ApiKey) -> ApiKey:
+        """Return the successor of a key, made by an administrator of its tenant."""
+        path = self._contract.path("administration.rotate").replace("{key_id}", key.id)
+        with self._lock:
+            reply = self._http.post(path, key=self._issuer(key.tenant))
+        _made(reply, "successor of a key")
+        return key_in(reply, role=key.role, tenant=key.tenant, principal=key.principal)
+
     def user(self, role: Role = "writer", tenant: str = TENANT) -> User:
         """Return a fresh user who can log in."""
         path = self._contract.path("administration.users")

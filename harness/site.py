@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 import time
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Unpack
 
 from harness.contract import Contract
 from harness.credentials import Credentials
 from harness.defects import Variation
 from harness.evidence import current, record, waiting_for_target
 from harness.faults.dependency import Faults
+from harness.outcome import not_verified
 from harness.principals import TENANT, ApiKey, BrowserSession, Role, Tokens, User
 from harness.probes import waiting
 from harness.probes.burst import BurstProbe
 from harness.probes.database import DatabaseProbe
-from harness.probes.http import HttpProbe
+from harness.probes.http import HttpProbe, Options
 from harness.probes.logs import LogProbe
 from harness.probes.raw import RawProbe
+from harness.probes.reply import Reply
 from harness.probes.timing import TimingProbe
+from harness.probes.workers import Workers
 from harness.records import Observation
 from harness.redaction import VAULT
 from harness.runtimes import Deployment, Runtime, Specification, StartFailure
@@ -28,6 +32,7 @@ from harness.runtimes import Deployment, Runtime, Specification, StartFailure
 if TYPE_CHECKING:
     from harness.policy import Policy
     from harness.probes.browser import BrowserProbe
+    from harness.probes.forgery import Forger
     from harness.probes.tls import TlsProbe
 
 _TAIL: Final = 2000  # characters of a failed start's output that evidence keeps
@@ -102,9 +107,33 @@ class Site:
         """Log `user`, or a fresh writer, in."""
         return self.credentials.login(user)
 
+    def present(self, **options: Unpack[Options]) -> Reply:
+        """Begin a recording with whatever credential `options` present; every contract guards that route."""
+        sent: Options = {"json": {"recordingId": f"rec-{secrets.token_hex(8)}"}, **options}
+        return self.http.post(self.contract.path("recordings.started"), **sent)
+
     def recording(self, key: ApiKey | None = None, *, recording_id: str = "") -> str:
         """Begin a recording; return its id."""
         return self.credentials.recording(key, recording_id=recording_id)
+
+    def forger(self, tokens: Tokens | None = None) -> Forger:
+        """Return a forger of tokens like these, or like a fresh writer's."""
+        from harness.probes.forgery import forger
+
+        return forger(tokens or self.tokens(), self.deployment.secrets.values())
+
+    def workers(self) -> Workers:
+        """Return one connection to every worker of the policy; a context manager."""
+        health = self.contract.capabilities.health
+        if health is None or health.detail is None:
+            not_verified("the contract names no guarded detail, which tells the workers apart")
+        return Workers(
+            self.deployment,
+            detail=self.contract.path("health.detail"),
+            key=self.key("admin"),
+            wanted=self.policy.server.workers,
+            auth_header=self.contract.http.auth_header,
+        )
 
     @property
     def check_deadline(self) -> float:

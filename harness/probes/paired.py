@@ -20,7 +20,7 @@ ALPHA: Final = 0.001  # of false alarms
 POWER: Final = 0.9
 _BLOCKS = 100
 _LEAST_BLOCKS = 20
-_FLIPS = 4000
+_FLIPS = 4000  # at least; a p-value cannot be smaller than one in so many
 _RESAMPLES = 2000
 _TAIL = 0.1
 _CONFIDENCE = 0.99
@@ -39,7 +39,9 @@ class Effect:
     pairs: int
 
 
-def judge_pairs(differences: Sequence[float], *, seed: int = 1) -> Effect:
+def judge_pairs(
+    differences: Sequence[float], *, alpha: float = ALPHA, power: float = POWER, seed: int = 1
+) -> Effect:
     """Return the effect in `differences`. Raises ValueError with too few pairs to say anything."""
     if len(differences) < _LEAST_BLOCKS * 2:
         raise ValueError(f"{len(differences)} pairs are too few: at least {_LEAST_BLOCKS * 2} are needed")
@@ -49,9 +51,9 @@ def judge_pairs(differences: Sequence[float], *, seed: int = 1) -> Effect:
     return Effect(
         mean=statistics.fmean(blocks),
         interval=_interval(blocks, dice),
-        p_value=_p_value(blocks, dice),
+        p_value=_p_value(blocks, dice, max(_FLIPS, round(4 / alpha))),
         standard_error=error,
-        detectable=detectable(error),
+        detectable=detectable(error, alpha=alpha, power=power),
         pairs=len(differences),
     )
 
@@ -63,10 +65,10 @@ def standard_error(differences: Sequence[float]) -> float:
     return float(statistics.stdev(blocks) / len(blocks) ** 0.5)
 
 
-def detectable(error: float) -> float:
-    """Return the smallest effect found with POWER at ALPHA, for a standard error."""
+def detectable(error: float, *, alpha: float = ALPHA, power: float = POWER) -> float:
+    """Return the smallest effect found with `power` at `alpha`, for a standard error."""
     normal = statistics.NormalDist()
-    return (normal.inv_cdf(1 - ALPHA / 2) + normal.inv_cdf(POWER)) * error
+    return (normal.inv_cdf(1 - alpha / 2) + normal.inv_cdf(power)) * error
 
 
 def _winsorised(values: Sequence[float]) -> list[float]:
@@ -82,15 +84,15 @@ def _blocks(values: Sequence[float]) -> list[float]:
     return [statistics.fmean(values[at : at + size]) for at in range(0, whole, size)]
 
 
-def _p_value(blocks: Sequence[float], dice: random.Random) -> float:
+def _p_value(blocks: Sequence[float], dice: random.Random, flips: int) -> float:
     """The share of random sign flips whose sum is as far from zero as the one observed."""
     tables = [_sums(blocks[at : at + 8]) for at in range(0, len(blocks), 8)]
     total = sum(blocks)
     extreme = 0
-    for _ in range(_FLIPS):
-        flipped = sum(table[flips] for table, flips in zip(tables, dice.randbytes(len(tables)), strict=True))
+    for _ in range(flips):
+        flipped = sum(table[signs] for table, signs in zip(tables, dice.randbytes(len(tables)), strict=True))
         extreme += abs(total - 2 * flipped) >= abs(total)
-    return (extreme + 1) / (_FLIPS + 1)
+    return (extreme + 1) / (flips + 1)
 
 
 def _sums(blocks: Sequence[float]) -> list[float]:
