@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import orjson
@@ -70,6 +70,32 @@ class LogProbe:
                 found = _matching(self._deployment.logs()[since:], predicate, fields)
         _record(found, fields)
         return found
+
+    def requests(
+        self, request_ids: Collection[str], *, since: int = 0, timeout_s: float = 5.0
+    ) -> dict[str, list[LogRecord]]:
+        """Wait for the `request` line of each of these requests; return the lines of each, none where none
+        came.
+
+        What came late beside the first line of a request is among them: the log is read once more after
+        the last.
+        """
+        wanted = dict.fromkeys(request_ids)
+
+        def found() -> dict[str, list[LogRecord]]:
+            lines: dict[str, list[LogRecord]] = {request_id: [] for request_id in wanted}
+            for line in _matching(self._deployment.logs()[since:], None, {"event": "request"}):
+                lines.get(str(line.get("request_id")), []).append(line)
+            return lines
+
+        deadline = time.monotonic() + timeout_s
+        with waiting_for_target():
+            while not all(found().values()) and time.monotonic() < deadline:
+                time.sleep(_EVERY_S)
+            time.sleep(_EVERY_S)
+            lines = found()
+        _record([line for each in lines.values() for line in each], {"event": "request"})
+        return lines
 
 
 def _matching(

@@ -55,21 +55,22 @@ class RawProbe:
         answer, after the last part. elapsed_s of the answer counts from the first byte.
         """
         peer = find_peer(self._deployment, base, via)
-        started = time.perf_counter()
+        started = began = time.perf_counter()
         pace = _Pace()
         try:
             with Wire(peer, timeout_s=timeout_s, verify=verify) as wire:
+                began = time.perf_counter()
                 for part in [parts] if isinstance(parts, bytes) else parts:
                     if not pace.give(wire, part, timeout_s):
                         break
                 answer = wire.read(timeout_s=timeout_s, method=method)
                 if not wire.closed:
                     wire.wait_closed(0)
-                reply = _reply(answer, wire, time.perf_counter() - started)
+                reply = _reply(answer, wire, time.perf_counter() - began)
         except OSError as cause:
             reply = RawReply(
                 status=0,
-                elapsed_s=time.perf_counter() - started,
+                elapsed_s=time.perf_counter() - began,
                 error=f"{type(cause).__name__}: {cause}",
                 closed=True,
             )

@@ -60,3 +60,19 @@ def test_evidence_of_a_log_holds_no_secret(logs, plain, recorder):
 
     assert found["header"] == "key-that-was-logged"
     assert "key-that-was-logged" not in repr(recorder.telling())
+
+
+def test_the_lines_of_each_request_are_told_apart(plain, recorder):
+    logs = LogProbe(plain)
+    plain.printed += [
+        '{"event":"request","request_id":"one","status":200}',
+        '{"event":"request","request_id":"two","status":401}',
+        '{"event":"request","request_id":"two","status":401}',
+        '{"event":"failure","request_id":"one"}',
+        '{"event":"request","request_id":null}',
+    ]
+
+    found = logs.requests(["one", "two", "three"], timeout_s=0.05)
+
+    assert {request_id: len(lines) for request_id, lines in found.items()} == {"one": 1, "two": 2, "three": 0}
+    assert recorder.total == 1
