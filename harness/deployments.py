@@ -66,6 +66,7 @@ class Deployments:
             start = self._starts.get(need.key)
             if start is None or need.shared or self._left[need.key] > 0:
                 return
+            del self._starts[need.key]  # a twin that asks for it later gets one that is up
             stop = threading.Thread(target=start.stop, name=f"stop {need.group}", daemon=True)
             self._stops.append(stop)
         self._leave(need)
@@ -76,6 +77,7 @@ class Deployments:
         with self._lock:
             self._closing = True
             starts = list(self._starts.values())
+            self._starts.clear()
         for start in starts:
             self._leave(start.need)
         stops = [threading.Thread(target=start.stop, daemon=True) for start in starts if start.ready]

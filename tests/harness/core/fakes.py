@@ -50,6 +50,7 @@ class FakeRuntime:
     ) -> None:
         self.name = name
         self.progress = progress or (lambda event: None)
+        self.asked: list[Specification] = []
         self.started: list[FakeDeployment] = []
         self.stopped: list[FakeDeployment] = []
         self.closed = 0
@@ -63,6 +64,7 @@ class FakeRuntime:
             raise UserError("no key for the target", remedy="Give one.")
 
     def start(self, specification: Specification) -> FakeDeployment:
+        self.asked.append(specification)
         self.starting.release()
         self.gate.wait()
         deployment = FakeDeployment(specification, self.name, self._stopped)
