@@ -5,7 +5,7 @@ A capability that the file does not name is absent; a check that needs it fails,
     name = "my server"
     [http]                auth_header, base_path, host, ca_file
     [launch]              how it is started: app or command, port, ready_path, secrets, api_key, ...
-    [launch.env]          ${port} ${host} ${config} ${secrets} ${data} ${state} ${proxy} ${denied} ${stranger}
+    [launch.env]          ${port} ${host} ${config} ${secrets} ${data} ${state} ${proxy} ${denied} ${stranger} ${direct}
     [launch.tls]          profiles in which it ends TLS itself, and env with ${tls_cert} ${tls_key}
     [launch.container]    user, read_only, cap_drop, tmpfs, limits: what differs from the hardened defaults
     [capabilities.health] paths, below base_path; likewise recordings, tokens, sessions, administration, ...

@@ -131,6 +131,7 @@ class ContainersRuntime(LocalRuntime):
     def _environment(self, plan: Plan, addresses: Addresses) -> dict[str, str]:
         paths = plan.launch.paths
         values = addresses | {
+            "direct": self.network.gateway,
             "host": ANY_HOST,
             "port": str(plan.launch.port),
             "redirect_port": str(plan.launch.redirect_port),

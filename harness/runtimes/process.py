@@ -82,6 +82,7 @@ class ProcessRuntime(LocalRuntime):
         for name in ("data", "state", "tmp"):
             (folders.root / name).mkdir()
         values = LOOPBACK | {
+            "direct": HOST,
             "host": HOST,
             "port": str(port),
             "redirect_port": str(redirect_port),
