@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, journal, watchdog
+from harness import cli, journal, places, watchdog
 from harness.commands import keeping
 from harness.workspace import DIRECTORY_VARIABLE
 
-URL = ("--target", "https://192.0.2.1", "--contract", "deploy/contract.toml")
+URL = ("--target", "https://192.0.2.1", "--contract", str(places.CONTRACT))
 CHECKS = '''
 from harness import control, floor, setting
 

@@ -81,7 +81,7 @@ def test_a_plain_target_is_reached_from_a_loopback_page(plain, serve):
 
 
 def test_a_machine_without_a_browser_is_not_verified(secure, monkeypatch):
-    monkeypatch.setattr(browser, "_PROGRAMS", ())
+    monkeypatch.setattr(browser, "PROGRAMS", ())
     probe = BrowserProbe(secure)
     with pytest.raises(NotVerified, match="no browser on this machine"):
         probe.fetch(LISTED, "/")
