@@ -32,6 +32,7 @@ from harness.policy.sections import (
 from harness.profiles import Profile
 from harness.tomlfile import Closed, nearest
 
+_TLS = "middleware.security.tls"
 Reason = Annotated[str, Field(min_length=10)]
 
 
@@ -64,6 +65,7 @@ class Policy(Closed):
     source: str
 
     def __post_init__(self) -> None:
+        self._check_transport()
         for route, allowed in self.roles.items():
             for role in allowed:
                 if role not in self.auth.roles:
@@ -73,6 +75,14 @@ class Policy(Closed):
                 raise ValueError(
                     f'credentials."{route}": no such route in roles; {nearest(route, self.roles)}'
                 )
+
+    def _check_transport(self) -> None:
+        # An excuse inherited by a profile that has since gone over to TLS would hide it from the gate.
+        excused = _TLS in self.not_applicable
+        if excused and self.environment.transport == "tls":
+            raise ValueError(f'not_applicable."{_TLS}": the transport is "tls", so it applies')
+        if not excused and self.environment.transport == "plain":
+            raise ValueError(f'environment.transport is "plain": say why in not_applicable."{_TLS}"')
 
     @property
     def required(self) -> tuple[str, ...]:

@@ -94,6 +94,14 @@ def test_a_file_that_is_not_there_is_named():
         ('[logging]\nrequest_id = "["\n', "request_id is not a regular expression"),
         ('[addresses]\ndenied = ["somebody"]\n', "addresses.denied.0"),
         ('[tls]\nprofile = "old"\n', "tls.profile: should be 'intermediate' or 'modern', not 'old'"),
+        (
+            '[environment]\ntransport = "plain"\n',
+            'transport is "plain": say why in not_applicable."middleware.security.tls"',
+        ),
+        (
+            '[not_applicable]\n"middleware.security.tls" = "nobody looks at it"\n',
+            'the transport is "tls", so it applies',
+        ),
         ("[gate]\nrequired = []\n", "gate.required"),
         ('[gate]\nrequired = ["middelware.*"]\n', 'gate.required: no control matches "middelware.*"'),
         (
