@@ -40,6 +40,8 @@ _ARGUMENTS: Final = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # The testing profile lists https origins and speaks plain HTTP; mixed content is not what is tested.
+    "--allow-running-insecure-content",
     "--disable-features=LocalNetworkAccessChecks,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable",
 )
 _TIMEOUT_MS: Final = 10_000
