@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
+from harness.outcome import not_applicable
 from harness.probes.reply import Reply
 
 FOREIGN = "https://evil.example"
@@ -22,6 +23,11 @@ _ANYBODYS = (
     "https://evil.github.io",
     "https://evil.s3.amazonaws.com",
 )
+
+
+def listed_origin(origins: Sequence[str]) -> str:
+    """Return the first of the policy's origins. Raises NotApplicable where it lists none."""
+    return origins[0] if origins else not_applicable("the policy lists no origin: nothing is to be granted")
 
 
 def lets_read(reply: Reply, origin: str, *, credentials: bool = False) -> bool:
@@ -43,12 +49,18 @@ def lets_send(
     """Whether a browser sends the request that this preflight answer was about (Fetch 4.8)."""
     if not (reply.ok and lets_read(reply, origin, credentials=credentials)):
         return False
-    methods = set(reply.headers.get("access-control-allow-methods").replace(" ", "").split(","))
+    methods = methods_of(reply)
     names = reply.headers.members("access-control-allow-headers")
     if method not in methods | _SAFELISTED_METHODS and (credentials or "*" not in methods):
         return False
     any_name = "*" in names and not credentials
     return all(name.lower() in names or (any_name and name.lower() != "authorization") for name in headers)
+
+
+def methods_of(reply: Reply) -> set[str]:
+    """The methods that a preflight's answer names; they are told apart by case (RFC 9110 9.1)."""
+    named = reply.headers.get("access-control-allow-methods").split(",")
+    return {method.strip() for method in named} - {""}
 
 
 def varies_by_origin(reply: Reply) -> bool:

@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from harness.probes.cors import FOREIGN, lets_read, lets_send, lookalikes, varies_by_origin
+from harness.outcome import NotApplicable
+from harness.probes.cors import (
+    FOREIGN,
+    lets_read,
+    lets_send,
+    listed_origin,
+    lookalikes,
+    methods_of,
+    varies_by_origin,
+)
 from harness.probes.reply import Headers, Reply
 
 ORIGIN = "https://app.example.test"
@@ -64,6 +73,16 @@ def test_a_header_is_sent_if_listed_or_any_is(names, name, credentials, sent):
     reply = answer(Origin=ORIGIN, Credentials="true", Headers=names)
 
     assert lets_send(reply, ORIGIN, "GET", [name], credentials=credentials) is sent
+
+
+def test_a_policy_without_origins_asks_for_no_grant():
+    assert listed_origin([ORIGIN, FOREIGN]) == ORIGIN
+    with pytest.raises(NotApplicable, match="lists no origin"):
+        listed_origin([])
+
+
+def test_methods_keep_their_case():
+    assert methods_of(answer(Methods="GET,  put , ")) == {"GET", "put"}
 
 
 def test_a_preflight_that_failed_lets_nothing_be_sent():
