@@ -7,7 +7,7 @@ given.
 from __future__ import annotations
 
 from harness.declare import control
-from harness.defects import CLEAN, certificate, container, defect, edit, secret, setting
+from harness.defects import CLEAN, certificate, container, defect, edit, secret, secret_files, setting
 from harness.evidence import record
 from harness.outcome import Absent, floor, not_applicable, not_verified
 from harness.records import Measurement, Observation
@@ -27,5 +27,6 @@ __all__ = [
     "not_verified",
     "record",
     "secret",
+    "secret_files",
     "setting",
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Unpack
 
@@ -19,15 +20,19 @@ from harness.principals import TENANT, ApiKey, BrowserSession, Role, Tokens, Use
 from harness.probes import waiting
 from harness.probes.burst import BurstProbe
 from harness.probes.database import DatabaseProbe
+from harness.probes.described import DescribedProbe
+from harness.probes.files import FileProbe
 from harness.probes.http import HttpProbe, Options
 from harness.probes.logs import LogProbe
+from harness.probes.processes import ProcessProbe
 from harness.probes.raw import RawProbe
 from harness.probes.reply import Reply
+from harness.probes.starts import StartProbe
 from harness.probes.timing import TimingProbe
 from harness.probes.workers import Workers
 from harness.records import Observation
 from harness.redaction import VAULT
-from harness.runtimes import Deployment, Runtime, Specification, StartFailure
+from harness.runtimes import CannotShow, Deployment, Runtime, Specification, StartFailure
 
 if TYPE_CHECKING:
     from harness.policy import Policy
@@ -74,6 +79,10 @@ class Site:
         self.timing = TimingProbe(deployment, auth_header=auth_header)
         self.logs = LogProbe(deployment)
         self.database = DatabaseProbe(deployment)
+        self.described = DescribedProbe(deployment, contract)
+        self.files = FileProbe(deployment)
+        self.processes = ProcessProbe(deployment)
+        self.starts = StartProbe(lambda planted, limit: self.try_start(planted, timeout_s=limit), contract)
         self.faults = Faults(deployment)
         self.credentials = Credentials(self.http, contract, deployment.api_key)
 
@@ -163,6 +172,32 @@ class Site:
             )
         )
         return failure
+
+    @contextmanager
+    def another(self) -> Iterator[Site]:
+        """Bring up a further deployment like this one, beside it; stop it at the end of the block."""
+        if self.runtime.name == "external":
+            raise CannotShow("the target was up already: the harness cannot bring up a second one")
+        specification = Specification(
+            profile=self.profile,
+            variation=self.deployment.specification.variation,
+            instance=f"another-{next(_TRIES)}",
+        )
+        with waiting_for_target():
+            deployment = self.runtime.start(specification)
+        other = Site(
+            deployment=deployment,
+            policy=self.policy,
+            contract=self.contract,
+            runtime=self.runtime,
+            twin=self.twin,
+        )
+        try:
+            yield other
+        finally:
+            other.settle()
+            other.close()
+            deployment.stop()
 
     def settle(self) -> None:
         """Take back every fault that a check left behind."""

@@ -15,6 +15,7 @@ from panotti.secrets import Secrets
 from panotti.settings import CONFIG_FILE, CONTRACT_NAMES, ORIGIN, PREFIX, SECRETS_DIR, Settings
 
 Found = dict[str, tuple[bytes, str]]
+DEFAULT = "default"
 
 
 def load() -> tuple[Settings, Secrets]:
@@ -43,11 +44,18 @@ def load_settings() -> Settings:
     return settings
 
 
+def sources() -> dict[str, str]:
+    """Setting -> where its value comes from: a variable, a key of the settings file, or its default."""
+    file_keys, _ = _file_keys()
+    return {field: _source(field, file_keys or frozenset()) for field in Settings.model_fields}
+
+
 def _read_settings() -> tuple[Settings | None, list[str]]:
     problems = _unknown_variables()
     file_keys, file_problems = _file_keys()
-    if file_problems:
-        return None, problems + file_problems
+    problems += file_problems
+    if file_keys is None:
+        return None, problems
     settings, value_problems = _settings(file_keys)
     return settings, problems + value_problems
 
@@ -67,16 +75,17 @@ def _unknown_variables() -> list[str]:
     ]
 
 
-def _file_keys() -> tuple[frozenset[str], list[str]]:
+def _file_keys() -> tuple[frozenset[str] | None, list[str]]:
+    """The keys of the settings file, None if it cannot be read, and what is wrong with them."""
     name = os.environ.get(CONFIG_FILE)
     if not name:
         return frozenset(), []
     try:
         keys = tomllib.loads(Path(name).read_text(encoding="utf-8"))
     except OSError as error:
-        return frozenset(), [f"{CONFIG_FILE}: {name} cannot be read: {error.strerror}"]
+        return None, [f"{CONFIG_FILE}: {name} cannot be read: {error.strerror}"]
     except ValueError as error:
-        return frozenset(), [f"{CONFIG_FILE}: {name} is not valid TOML: {error}"]
+        return None, [f"{CONFIG_FILE}: {name} is not valid TOML: {error}"]
     known = list(Settings.model_fields)
     return frozenset(keys), [
         f"file {name}: key {key!r} is a secret; it belongs in a file of its own in {SECRETS_DIR}"
@@ -92,9 +101,15 @@ def _settings(file_keys: frozenset[str]) -> tuple[Settings | None, list[str]]:
         return Settings(), []
     except ValidationError as error:
         return None, [
-            f"{_source(str(fault['loc'][0]), file_keys)}: {fault['msg']} (found {fault['input']!r})"
+            f"{_named(str(fault['loc'][0]), file_keys)}: {fault['msg']} (found {fault['input']!r})"
             for fault in error.errors()
+            if fault["type"] != "extra_forbidden"  # named by _file_keys, with the nearest known one
         ]
+
+
+def _named(field: str, file_keys: frozenset[str]) -> str:
+    source = _source(field, file_keys)
+    return f"setting {field}" if source == DEFAULT else source
 
 
 def _source(field: str, file_keys: frozenset[str]) -> str:
@@ -105,7 +120,7 @@ def _source(field: str, file_keys: frozenset[str]) -> str:
         return f"environment variable {name}"
     if field in file_keys:
         return f"file {os.environ[CONFIG_FILE]}: key {field!r}"
-    return f"setting {field}"
+    return DEFAULT
 
 
 def _secret_variables() -> dict[str, str]:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from panotti import __version__
+from panotti import __version__, configuration
 from panotti.app import Application, build_routes, layers
 from panotti.middleware.limits import InFlight
 from panotti.ratelimit.storage import SQLiteStorage
 from panotti.rules import route_table
 from panotti.secrets import NAMES, Secrets
-from panotti.settings import Settings
+from panotti.settings import PRECEDENCE, Settings
 
 MASK = "[secret]"
 
 
 def describe(settings: Settings, secrets: Secrets) -> dict[str, Any]:
-    """Version, profile, middleware (outermost first), routes with their rules, and settings."""
+    """Version, profile, middleware (outermost first), routes with their rules, settings and their sources."""
     application = routes(settings, secrets)
     table = route_table(application.routes)
     counters = SQLiteStorage(settings.counters_dir)
@@ -31,6 +31,8 @@ def describe(settings: Settings, secrets: Secrets) -> dict[str, Any]:
             for method, rule in sorted(route.methods.items())
         ],
         "settings": {**settings.model_dump(mode="json"), **dict.fromkeys(NAMES, MASK)},
+        "precedence": list(PRECEDENCE),
+        "sources": {**configuration.sources(), **secrets.sources},
     }
 
 

@@ -49,6 +49,7 @@ class Secrets:
     token_key: bytes = field(repr=False)
     session_key: bytes = field(repr=False)
     generated: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def weakness(name: str, value: bytes) -> str | None:
@@ -92,6 +93,7 @@ def choose(profile: Profile, found: Mapping[str, tuple[bytes, str]]) -> tuple[Se
         token_key=values["token_key"],
         session_key=values["session_key"],
         generated=tuple(generated),
+        sources={name: found[name][1] if name in found else "made at this start" for name in NAMES},
     ), []
 
 

@@ -28,6 +28,8 @@ from panotti import __version__
 PREFIX = "PANOTTI_"
 CONFIG_FILE = "PANOTTI_CONFIG_FILE"
 SECRETS_DIR = "PANOTTI_SECRETS_DIR"
+# Whatever comes first here wins; a secret never stands in the settings file.
+PRECEDENCE = ("environment", "secret files", "settings file", "defaults")
 # The public contract's own names (CONTRACT.md, "Settings by environment"); API_KEY is a secret.
 CONTRACT_NAMES = ("LOG_LEVEL", "API_HOST", "API_PORT")
 

@@ -6,7 +6,7 @@ from panotti import logs
 from panotti.app import build_app
 from panotti.processes import Supervisor
 from panotti.secrets import Secrets
-from panotti.settings import Settings
+from panotti.settings import PRECEDENCE, Settings
 from panotti.storage.migrate import migrate
 from panotti.tls import server_context
 
@@ -17,6 +17,7 @@ def serve(settings: Settings, secrets: Secrets) -> int:
     Raises StartError for what prevents it: the certificate, a port, the database, a route without a rule.
     """
     logs.configure(settings.log_level)
+    logs.log.debug("configured", profile=str(settings.profile), precedence=list(PRECEDENCE))
     context = None
     if settings.tls_cert_file and settings.tls_key_file:
         context = server_context(settings.tls_cert_file, settings.tls_key_file)

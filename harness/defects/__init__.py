@@ -40,6 +40,13 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretFiles:
+    """The secret files with another mode; their folder is then open to everybody too."""
+
+    mode: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """The server's certificate replaced by a faulty one."""
 
@@ -54,7 +61,7 @@ class Container:
     value: str | bool | None
 
 
-Change = Setting | Edit | Secret | Certificate | Container
+Change = Setting | Edit | Secret | SecretFiles | Certificate | Container
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +115,11 @@ def secret(name: str, value: str | None, *, title: str = "") -> Variation:
         title=title or f"secret {name} {'missing' if value is None else 'replaced'}",
         changes=(Secret(name=name, value=value),),
     )
+
+
+def secret_files(title: str, *, mode: int) -> Variation:
+    """The secret files with another mode: `secret_files("secrets for everybody", mode=0o644)`."""
+    return Variation(title=title, changes=(SecretFiles(mode=mode),))
 
 
 def certificate(

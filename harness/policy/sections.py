@@ -39,12 +39,17 @@ class Environment(Closed):
 
     docs: whether the documentation pages are served at all.
     differences: the settings in which staging differs from production, by the server's names; no others may.
+    no_higher, no_wider: settings that may not be higher, or hold more, in production than in staging.
+    precedence: the sources of a setting in the order in which they count, the strongest first.
     """
 
     transport: Literal["tls", "plain"]
     docs: Literal["served", "absent"]
     log_level: Literal["debug", "info"]
     differences: tuple[Text, ...] = ()
+    no_higher: tuple[Text, ...] = ()
+    no_wider: tuple[Text, ...] = ()
+    precedence: tuple[Text, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

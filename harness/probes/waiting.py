@@ -40,10 +40,10 @@ def eventually(condition: Callable[[], T], *, timeout_s: float = 5.0) -> T:
         waited("target", started, time.perf_counter())
 
 
-def together(*calls: Callable[[], T]) -> list[T]:
+def together(*calls: Callable[[], T], at_once: int | None = None) -> list[T]:
     """Run the calls at the same time, each with the current check's Recorder; return their results in
-    order."""
-    with ThreadPoolExecutor(max_workers=max(len(calls), 1)) as pool:
+    order. at_once: how many run at a time, all without it."""
+    with ThreadPoolExecutor(max_workers=max(min(len(calls), at_once or len(calls)), 1)) as pool:
         futures = [pool.submit(contextvars.copy_context().run, call) for call in calls]
         return [future.result() for future in futures]
 

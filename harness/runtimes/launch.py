@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from harness import places
 from harness.contract import Contract, Launch, SecretKind
-from harness.defects import Certificate, Container, Edit, Secret, Setting, Variation
+from harness.defects import Certificate, Container, Edit, Secret, SecretFiles, Setting, Variation
 from harness.errors import ContractError, RuntimeUnavailable
 from harness.runtimes import CannotShow, Specification
 from harness.runtimes.overlay import Overlay, lay
@@ -31,6 +31,7 @@ ADDRESSES = ("proxy", "denied", "stranger")
 CONFIG_NAME = "panotti.toml"
 CERTIFICATE_NAME = "cert.pem"
 KEY_NAME = "key.pem"
+_SECRET_MODE = 0o400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,8 @@ class Plan:
 
     environment: values still carry ${placeholders}; the runtime knows the addresses and paths.
     secret_files: by name, what stands in the folder of secrets. secrets: everything secret that it is given.
-    settings: content of the settings file, None where the target has none. leaf: None without TLS.
+    secret_mode: of the secret files. settings: content of the settings file, None where the target has none.
+    leaf: None without TLS.
     """
 
     specification: Specification
@@ -48,6 +50,7 @@ class Plan:
     settings: str | None
     secret_files: Mapping[str, str]
     secrets: Mapping[str, str]
+    secret_mode: int
     leaf: Leaf | None
     redirects: bool
     overlay: Overlay
@@ -79,6 +82,7 @@ def plan(target: Target, specification: Specification, authority: Authority) -> 
         if isinstance(change, Setting):
             settings = _apply(change, launch.settings_prefix, environment, settings)
     files, given = _secrets(launch, variation, environment)
+    modes = [change.mode for change in variation.changes if isinstance(change, SecretFiles)]
     uses_tls = _mentions(environment, "tls_cert")
     faults = [change.kind for change in variation.changes if isinstance(change, Certificate)]
     if faults and not uses_tls:
@@ -90,6 +94,7 @@ def plan(target: Target, specification: Specification, authority: Authority) -> 
         settings=settings,
         secret_files=files,
         secrets=given,
+        secret_mode=modes[-1] if modes else _SECRET_MODE,
         leaf=authority.issue(faults[-1] if faults else None) if uses_tls else None,
         redirects=uses_tls and launch.redirect_port > 0 and _mentions(environment, "redirect_port"),
         overlay=overlay,
@@ -142,7 +147,9 @@ def write_files(plan: Plan, folders: Folders) -> None:
         if plan.settings is not None:
             (folders.config / CONFIG_NAME).write_text(plan.settings, encoding="utf-8")
         for name, value in plan.secret_files.items():
-            _write_secret(folders.secrets / name, value.encode())
+            _write_secret(folders.secrets / name, value.encode(), plan.secret_mode)
+        if plan.secret_mode != _SECRET_MODE:
+            folders.secrets.chmod(0o755)
         if plan.leaf:
             write_certificate(plan.leaf, folders.tls)
 
@@ -247,6 +254,6 @@ def _mentions(environment: Mapping[str, str], placeholder: str) -> bool:
     return any(pattern.search(value) for value in environment.values())
 
 
-def _write_secret(path: Path, content: bytes) -> None:
+def _write_secret(path: Path, content: bytes, mode: int = _SECRET_MODE) -> None:
     path.write_bytes(content)
-    path.chmod(0o400)
+    path.chmod(mode)

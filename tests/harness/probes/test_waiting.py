@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 
 import pytest
 
@@ -56,3 +57,20 @@ def test_an_error_in_one_of_several_calls_comes_out():
 
 def test_no_calls_give_no_results():
     assert together() == []
+
+
+def test_no_more_calls_run_at_once_than_allowed():
+    running, most, lock = 0, 0, threading.Lock()
+
+    def call():
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.01)
+        with lock:
+            running -= 1
+
+    together(*[call] * 6, at_once=2)
+
+    assert most <= 2

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.defects import CLEAN, Variation, certificate, edit, secret, setting
+from harness.defects import CLEAN, Variation, certificate, edit, secret, secret_files, setting
 from harness.errors import ContractError, RuntimeUnavailable
 from harness.runtimes import CannotShow, Specification
 from harness.runtimes.launch import (
@@ -130,6 +130,17 @@ def test_a_key_is_taken_out_of_a_settings_file() -> None:
 
     assert tomllib.loads(without_key(text, "a")) == {"b": ["x", "y"], "c": "é\n", "d": 1.5, "e": True}
     assert without_key(text, "z") == text
+
+
+def test_secret_files_can_be_planted_open_to_everybody(tmp_path: Path) -> None:
+    folders = Folders(root=tmp_path)
+
+    write_files(_plan(variation=secret_files("open", mode=0o444)), folders)
+
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in folders.secrets.iterdir()}
+    assert modes == {0o444}
+    assert stat.S_IMODE(folders.secrets.stat().st_mode) == 0o755
+    assert stat.S_IMODE((folders.tls / "key.pem").stat().st_mode) == 0o400
 
 
 def test_secret_files_are_closed_to_others(tmp_path: Path) -> None:

@@ -347,3 +347,30 @@ def test_settings_alone_need_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PANOTTI_WORKERS", "x")
     with pytest.raises(ConfigurationError):
         configuration.load_settings()
+
+
+def test_an_unknown_key_and_a_wrong_value_of_the_file_are_named_together(
+    tmp_path: Path, env: pytest.MonkeyPatch
+) -> None:
+    config(tmp_path, env, "workerz = 3\nbacklog = 0\n")
+
+    text = refusal()
+
+    assert "key 'workerz' is unknown" in text
+    assert "key 'backlog': Input should be greater than or equal to 1" in text
+    assert text.count("workerz") == 1
+
+
+def test_every_setting_and_secret_tells_its_source(
+    tmp_path: Path, folder: Path, env: pytest.MonkeyPatch
+) -> None:
+    file = config(tmp_path, env, "workers = 3\nbacklog = 7\n")
+    env.setenv("PANOTTI_WORKERS", "4")
+
+    found, secrets = configuration.sources(), configuration.load()[1].sources
+
+    assert found["workers"] == "environment variable PANOTTI_WORKERS"
+    assert found["backlog"] == f"file {file}: key 'backlog'"
+    assert found["max_concurrency"] == "default"
+    assert secrets["api_key"] == "environment variable PANOTTI_API_KEY"
+    assert secrets["session_key"] == f"file {folder / 'session_key'}"
