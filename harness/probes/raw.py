@@ -19,7 +19,7 @@ from harness.runtimes import Deployment
 _SHOWN = 600  # bytes of each direction that evidence keeps
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RawReply(Reply):
     """An answer to raw bytes. status 0: none. received: all bytes that came; sent: how many went out;
     closed: the server ended the connection."""

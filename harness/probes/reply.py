@@ -53,7 +53,7 @@ class Headers:
         return self._fields
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Reply:
     """One answer. status 0: none came, and `error` says why. elapsed_s: from the request's first byte to
     its last."""
@@ -66,6 +66,10 @@ class Reply:
 
     def __bool__(self) -> bool:
         return self.status > 0
+
+    def __repr__(self) -> str:
+        # It ends up in the messages of failed checks, which must read the same on another day.
+        return f"<{self.status or self.error}, {self.media_type or 'no body'}>"
 
     @property
     def ok(self) -> bool:

@@ -126,7 +126,8 @@ def _assert_no_signal(site: Site, a: str, b: str, what: str) -> None:
         within_s=20.0,
     )
     floor(result.status in REFUSED, f"the keys compared were answered {result.status}, not refused")
-    assert not result.distinguishable, f"{what}: {result}"
+    apart = result.distinguishable
+    assert not apart, f"{what}: {result}"
 
 
 @control("middleware.auth.api-keys", broken_by=EARLY_EXIT, setup=UNCOUNTED, intrusive=True)
