@@ -3,7 +3,7 @@
 A capability that the file does not name is absent; a check that needs it fails, it is not skipped.
 
     name = "my server"
-    [http]                auth_header, base_path, host, ca_file
+    [http]                auth_header, base_path, host, ca_file, plain_url
     [launch]              how it is started: app or command, port, ready_path, secrets, api_key, ...
     [launch.env]          ${port} ${host} ${config} ${secrets} ${data} ${state} ${proxy} ${denied} ${stranger} ${direct}
     [launch.tls]          profiles in which it ends TLS itself, and env with ${tls_cert} ${tls_key}
@@ -30,16 +30,22 @@ _EMPTY: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Http(Closed):
-    """How it is spoken to. host: the name in its certificate. ca_file: the root to trust, for `external`."""
+    """How it is spoken to. host: the name in its certificate.
+
+    For `external`: ca_file, the root to trust; plain_url, the plain HTTP listener that redirects.
+    """
 
     auth_header: str = "X-API-Key"
     base_path: str = ""
     host: str = ""
     ca_file: str = ""
+    plain_url: str = ""
 
     def __post_init__(self) -> None:
         if self.base_path and (not self.base_path.startswith("/") or self.base_path.endswith("/")):
             raise ValueError(f'base_path begins with "/" and does not end with it, not "{self.base_path}"')
+        if self.plain_url and not self.plain_url.startswith("http://"):
+            raise ValueError(f'plain_url begins with "http://", not "{self.plain_url}"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

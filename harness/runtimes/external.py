@@ -82,7 +82,7 @@ class ExternalDeployment:
         parts = urlsplit(target.url)
         self.specification = specification
         self.base_url = target.url
-        self.plain_url: str | None = None
+        self.plain_url: str | None = contract.http.plain_url.rstrip("/") or None
         self.host_name = contract.http.host or parts.hostname or ""
         self.ca_file = Path(contract.http.ca_file) if contract.http.ca_file else None
         self.api_key = api_key

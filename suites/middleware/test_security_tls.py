@@ -96,7 +96,7 @@ def _by_plain_http(site: Site, method: str, path: str, *, host: str | None = Non
     known = site.deployment.plain_url is not None
     floor(
         known or site.deployment.runtime != "external",
-        "the plain listener of a server elsewhere is not known",
+        "the contract does not name the plain listener (plain_url in [http])",
     )
     assert known, "there is no plain listener: whoever types http:// is not redirected"
     return site.http.request(method, path, base="plain", headers={"Host": host} if host else None)

@@ -64,6 +64,7 @@ def test_paths_stand_below_the_base_path(tmp_path: Path) -> None:
         ('name = "x"\n[capabilities.helth]\nsimple = "/"', 'did you mean "health"'),
         ('name = "x"\n[launch]\nprot = 1', 'did you mean "port"'),
         ('name = "x"\n[http]\nbase_path = "v1/"', "base_path"),
+        ('name = "x"\n[http]\nplain_url = "https://x"', "plain_url begins with"),
         ('name = "x"\n[launch]\napi_key = { env = "A", secret = "b" }', "either env"),
         ('name = "x"\n[launch]\napi_key = { secret = "b" }', "secrets does not list"),
         ("[launch]", "name: missing"),

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.contract import Http
 from harness.defects import setting
 from harness.errors import ContractError, DeploymentFailed, UserError
 from harness.records import Event
 from harness.runtimes import CannotShow, Deployment, Specification
 from harness.runtimes.external import KEY_VARIABLE, ExternalDeployment, ExternalRuntime, on_this_machine
 from harness.runtimes.process import ProcessRuntime, free_ports
-from harness.target import Source, parse_target
+from harness.target import Address, Source, parse_target
 from harness.workspace import Workspace
 from tests.harness.runtimes.asking import ask
 
@@ -58,6 +59,17 @@ def test_it_is_handed_out_and_left_up(
     assert deployment.secrets == {"api_key": "given-key"}
     assert ask(server.base_url, server.ca_file)["scheme"] == "https"
     assert [event.name for event in events] == ["deployment.ready"]
+
+
+def test_its_plain_listener_is_the_one_that_the_contract_names(
+    server: Deployment, contract: Path, deployment: ExternalDeployment
+) -> None:
+    target = parse_target(server.base_url, contract)
+    assert isinstance(target, Address)
+    named = replace(target, contract=replace(target.contract, http=Http(plain_url="http://panotti.example/")))
+
+    assert deployment.plain_url is None
+    assert ExternalDeployment(PRODUCTION, named, "key").plain_url == "http://panotti.example"
 
 
 @pytest.mark.parametrize(
