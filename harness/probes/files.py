@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from harness.evidence import record
 from harness.outcome import NotVerified
@@ -59,29 +59,41 @@ class FileProbe:
         )
         return tree
 
-    def holding(self, name: str, wanted: Needles) -> dict[str, list[str]]:
-        """Return the files of a folder that hold any spelling of a secret, with the secrets' names."""
+    def holding(self, wanted: Needles, *names: str) -> dict[str, list[str]]:
+        """Return the files of these folders that hold any spelling of a secret, with the secrets' names.
+
+        A folder that does not exist, or is empty, holds none; without a single file nothing was shown.
+        """
         owners = [(secret, form) for secret, forms in wanted.items() for form in forms]
-        listing = "\n".join(form.hex() for _, form in owners)
-        answer = json.loads(
-            run_inside(
-                self._deployment, "search_bytes", self._folder(name), stdin=listing, timeout_s=_SEARCH_S
-            )
-        )
         found: dict[str, list[str]] = {}
-        for file, number in answer["found"]:
-            if owners[number][0] not in found.setdefault(file, []):
-                found[file].append(owners[number][0])
+        searched, reasons = 0, []
+        for name in names:
+            try:
+                answer = self._search(name, [form for _, form in owners])
+            except NotVerified as reason:
+                reasons.append(str(reason))
+                continue
+            searched += answer["searched"]
+            for file, number in answer["found"]:
+                if owners[number][0] not in found.setdefault(file, []):
+                    found[file].append(owners[number][0])
         shown: dict[str, Json] = {file: [*secrets] for file, secrets in found.items()}
         record(
             Observation(
-                subject=f"{len(wanted)} secrets in {len(owners)} spellings searched for in {name}",
-                data={"searched": answer["searched"], "found": shown},
+                subject=f"{len(wanted)} secrets ({len(owners)} spellings) searched for in {', '.join(names)}",
+                data={"searched": searched, "found": shown},
             )
         )
-        if not answer["searched"]:
-            raise NotVerified(f"there is no file in {name} that could be searched")
+        if not searched:
+            raise NotVerified("; ".join(reasons) or f"there is no file in {', '.join(names)} to be searched")
         return found
+
+    def _search(self, name: str, forms: Sequence[bytes]) -> Any:
+        listing = "\n".join(form.hex() for form in forms)
+        folder = self._folder(name)
+        return json.loads(
+            run_inside(self._deployment, "search_bytes", folder, stdin=listing, timeout_s=_SEARCH_S)
+        )
 
     def matching(self, name: str, pattern: str) -> list[str]:
         """Return where a regular expression matches in the files of a folder, as "file:line"."""
@@ -99,7 +111,7 @@ class FileProbe:
             )
         )
         if not answer["searched"]:
-            raise NotVerified(f"there is no file in {name} that could be searched")
+            raise NotVerified(f"there is no file in {name} to be searched")
         return found
 
     def _folder(self, name: str) -> str:

@@ -1,7 +1,7 @@
 """What answers say of quotas: the fields of draft-ietf-httpapi-ratelimit-headers (2025), and Retry-After.
 
-    RateLimit-Policy: "default";q=100;w=5, "address";q=2000;w=5
-    RateLimit: "default";r=99;t=5, "address";r=1999;t=5
+RateLimit-Policy: "default";q=100;w=5, "address";q=2000;w=5
+RateLimit: "default";r=99;t=5, "address";r=1999;t=5
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ OPEN_ROUTE = _production(
 )
 def test_staging_runs_the_image_of_production(site: Site) -> None:
     """Both containers run the image of one digest."""
-    ours, theirs = _image(site), _image(site.twin("production"))
+    ours, theirs = _image(site), _image(_production_of(site))
     record(Observation(subject="images", data={"staging": ours, "production": theirs}))
 
     floor(ours.startswith("sha256:") and theirs.startswith("sha256:"), "a container does not tell its image")
@@ -107,7 +107,7 @@ def test_staging_runs_the_image_of_production(site: Site) -> None:
 @control(ID, profiles=STAGING, broken_by=(PATCHED, MISSING))
 def test_staging_runs_the_code_of_production(site: Site) -> None:
     """The application's files are the same, byte for byte."""
-    ours, theirs = site.files.tree("code").hashes, site.twin("production").files.tree("code").hashes
+    ours, theirs = site.files.tree("code").hashes, _production_of(site).files.tree("code").hashes
 
     floor(ours, "no file of the application is seen")
     differing = sorted(path for path in ours.keys() | theirs.keys() if ours.get(path) != theirs.get(path))
@@ -117,7 +117,7 @@ def test_staging_runs_the_code_of_production(site: Site) -> None:
 @control(ID, profiles=STAGING, broken_by=(MISSING, SWAPPED))
 def test_staging_has_the_middleware_of_production(site: Site) -> None:
     """The same middleware stands in the same order."""
-    ours, theirs = site.described.middleware, site.twin("production").described.middleware
+    ours, theirs = site.described.middleware, _production_of(site).described.middleware
 
     assert ours == theirs, f"staging runs {', '.join(ours)}; production {', '.join(theirs)}"
 
@@ -125,7 +125,7 @@ def test_staging_has_the_middleware_of_production(site: Site) -> None:
 @control(ID, profiles=STAGING, broken_by=(NO_HEADERS, MISSING))
 def test_staging_answers_like_production(site: Site) -> None:
     """To the same requests both give the same status and the same header fields."""
-    ours, theirs = _answers(site), _answers(site.twin("production"))
+    ours, theirs = _answers(site), _answers(_production_of(site))
 
     floor(all(theirs.values()) and theirs["served"].ok, "production does not serve")
     for name, reply in ours.items():
@@ -140,7 +140,7 @@ def test_staging_answers_like_production(site: Site) -> None:
 @control(ID, profiles=STAGING, broken_by=(OTHER_QUOTA, OTHER_PROXY, SAME_ORIGINS))
 def test_settings_differ_exactly_as_declared(site: Site) -> None:
     """The settings in which the two differ are exactly those that the policy declares."""
-    ours, theirs = site.described.comparable, site.twin("production").described.comparable
+    ours, theirs = site.described.comparable, _production_of(site).described.comparable
 
     differing = {name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)}
     declared = set(site.policy.environment.differences)
@@ -152,7 +152,7 @@ def test_settings_differ_exactly_as_declared(site: Site) -> None:
 def test_no_setting_of_production_is_laxer(site: Site) -> None:
     """No limit is higher and no list longer in production than in staging."""
     environment = site.policy.environment
-    ours, theirs = site.described.comparable, site.twin("production").described.comparable
+    ours, theirs = site.described.comparable, _production_of(site).described.comparable
 
     floor(environment.no_higher and environment.no_wider, "the policy names no settings to be compared")
     absent = [
@@ -170,7 +170,7 @@ def test_no_setting_of_production_is_laxer(site: Site) -> None:
 @control(ID, profiles=STAGING, broken_by=OPEN_ROUTE)
 def test_no_route_of_production_is_more_open(site: Site) -> None:
     """Whoever staging turns away, production turns away too."""
-    twin = site.twin("production")
+    twin = _production_of(site)
     routes = [route.partition(" ")[2] for route in site.policy.roles if route.startswith("GET ")]
     paths = [path for path in routes if "{" not in path]
     readers = site.key("reader"), twin.key("reader")
@@ -183,6 +183,14 @@ def test_no_route_of_production_is_more_open(site: Site) -> None:
             assert ours.ok or not theirs.ok, (
                 f"production serves {path} to {who}, staging answers {ours.status}"
             )
+
+
+def _production_of(site: Site) -> Site:
+    twin = site.twin("production")
+    floor(
+        twin.deployment.base_url != site.deployment.base_url, "staging and production are one deployment here"
+    )
+    return twin
 
 
 def _image(site: Site) -> str:

@@ -193,10 +193,9 @@ def test_no_secret_in_its_files(site: Site) -> None:
     """No file of data, state or settings holds a secret."""
     site.recording()
 
-    for name in ("data", "state", "config"):
-        found = site.files.holding(name, _needles(site))
-        told = [f"{file.rpartition('/')[2]} ({', '.join(names)})" for file, names in found.items()]
-        assert not told, f"secrets stand in files of {name}: {'; '.join(told)}"
+    found = site.files.holding(_needles(site), "data", "state", "config")
+    told = [f"{file.rpartition('/')[2]} ({', '.join(names)})" for file, names in found.items()]
+    assert not told, f"secrets stand in {'; '.join(told)}"
 
 
 @control(ID, broken_by=(DETAIL_SHOWS_KEY, VERSION_SHOWS_KEY))
@@ -250,7 +249,7 @@ def test_no_secret_in_the_code(site: Site) -> None:
     for name in ("code", "config") if site.contract.launch.settings_prefix else ("code",):
         found = [place.rpartition("/")[2] for place in site.files.matching(name, WRITTEN_DOWN)]
         assert not found, f"something like a secret is written in {name}: {', '.join(found)}"
-    held = site.files.holding("code", _needles(site))
+    held = site.files.holding(_needles(site), "code")
     assert not held, f"this deployment's secrets stand in the code: {len(held)} files"
 
 

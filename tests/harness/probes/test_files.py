@@ -39,7 +39,7 @@ def test_compiled_files_are_no_difference(plain, code):
 def test_files_that_hold_a_secret_are_named_with_it(plain, code):
     wanted = needles({"password": "planted-value", "other": "not-there-at-all"})
 
-    assert FileProbe(plain).holding("code", wanted) == {str(code / "a.py"): ["password"]}
+    assert FileProbe(plain).holding(wanted, "code") == {str(code / "a.py"): ["password"]}
 
 
 def test_the_line_of_what_matches_is_told(plain, code):
@@ -49,13 +49,21 @@ def test_the_line_of_what_matches_is_told(plain, code):
 def test_the_folder_of_the_settings_file_is_searched(plain):
     (plain.directory / "config").write_text("password = 'planted-value'")
 
-    assert FileProbe(plain).holding("config", needles({"password": "planted-value"}))
+    assert FileProbe(plain).holding(needles({"password": "planted-value"}), "config")
 
 
 def test_a_search_of_nothing_proves_nothing(plain):
     (plain.directory / "data").mkdir()
 
     with pytest.raises(NotVerified, match="no file in data"):
-        FileProbe(plain).holding("data", needles({"password": "planted-value"}))
+        FileProbe(plain).holding(needles({"password": "planted-value"}), "data")
     with pytest.raises(NotVerified):
         FileProbe(plain).tree("state")
+
+
+def test_a_folder_that_is_missing_holds_no_secret(plain, code):
+    wanted = needles({"password": "planted-value"})
+
+    assert FileProbe(plain).holding(wanted, "state", "code") == {str(code / "a.py"): ["password"]}
+    with pytest.raises(NotVerified):
+        FileProbe(plain).holding(wanted, "state")
