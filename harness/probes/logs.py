@@ -41,7 +41,7 @@ class LogProbe:
 
     def stray(self, *, since: int = 0) -> list[str]:
         """Return the lines that are not structured."""
-        lines = self._deployment.logs()[since:].splitlines()
+        lines = _lines(self._deployment.logs()[since:])
         found = [line for line in lines if line.strip() and _parse(line) is None]
         shown: list[Json] = [*found[:_SHOWN]]
         record(
@@ -101,7 +101,7 @@ class LogProbe:
 def _matching(
     text: str, predicate: Callable[[LogRecord], bool] | None, fields: Mapping[str, object]
 ) -> list[LogRecord]:
-    parsed = (_parse(line) for line in text.splitlines())
+    parsed = (_parse(line) for line in _lines(text))
     return [
         line
         for line in parsed
@@ -109,6 +109,11 @@ def _matching(
         and all(line.get(name) == value for name, value in fields.items())
         and (predicate is None or predicate(line))
     ]
+
+
+def _lines(text: str) -> list[str]:
+    """A log's lines end at line feeds alone; str.splitlines would also cut at U+2028 within a JSON string."""
+    return text.removesuffix("\n").split("\n")
 
 
 def _parse(line: str) -> LogRecord | None:

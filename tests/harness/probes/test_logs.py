@@ -76,3 +76,13 @@ def test_the_lines_of_each_request_are_told_apart(plain, recorder):
 
     assert {request_id: len(lines) for request_id, lines in found.items()} == {"one": 1, "two": 2, "three": 0}
     assert recorder.total == 1
+
+
+def test_a_line_ends_at_a_line_feed_alone(plain):
+    logs = LogProbe(plain)
+    plain.printed.append('{"event":"request","path":"/a\u2028b\x85c"}')
+
+    assert [line["path"] for line in logs.records(event="request", path="/a\u2028b\x85c")] == [
+        "/a\u2028b\x85c"
+    ]
+    assert len(logs.stray()) == 3
