@@ -22,12 +22,15 @@ from harness.probes.burst import BurstProbe
 from harness.probes.database import DatabaseProbe
 from harness.probes.described import DescribedProbe
 from harness.probes.files import FileProbe
+from harness.probes.hold import HoldProbe
 from harness.probes.http import HttpProbe, Options
 from harness.probes.logs import LogProbe
 from harness.probes.processes import ProcessProbe
 from harness.probes.raw import RawProbe
 from harness.probes.reply import Reply
+from harness.probes.server import ServerProbe
 from harness.probes.starts import StartProbe
+from harness.probes.threads import ThreadsProbe
 from harness.probes.timing import TimingProbe
 from harness.probes.workers import Workers
 from harness.records import Observation
@@ -53,6 +56,7 @@ class Site:
 
     demanded_wait = staticmethod(waiting.demanded_wait)
     eventually = staticmethod(waiting.eventually)
+    meanwhile = staticmethod(waiting.meanwhile)
     together = staticmethod(waiting.together)
 
     def __init__(
@@ -77,6 +81,9 @@ class Site:
         self.burst = BurstProbe(deployment, auth_header=auth_header)
         self.raw = RawProbe(deployment, auth_header=auth_header)
         self.timing = TimingProbe(deployment, auth_header=auth_header)
+        self.hold = HoldProbe(deployment, auth_header=auth_header)
+        self.server = ServerProbe(deployment)
+        self.threads = ThreadsProbe(deployment)
         self.logs = LogProbe(deployment)
         self.database = DatabaseProbe(deployment)
         self.described = DescribedProbe(deployment, contract)

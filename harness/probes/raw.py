@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Unpack
 
 from harness.evidence import record, waited
@@ -45,6 +45,7 @@ class RawProbe:
         timeout_s: float = 10.0,
         verify: bool = True,
         method: str = "GET",
+        handshake: bool = True,
     ) -> RawReply:
         """Send `parts` on a new connection and return what came back.
 
@@ -53,8 +54,11 @@ class RawProbe:
         Sending stops as soon as the server answers or closes; parts may therefore be endless. timeout_s:
         for the
         answer, after the last part. elapsed_s of the answer counts from the first byte.
+        handshake: False sends the parts themselves where a TLS listener waits for the client's hello.
         """
         peer = find_peer(self._deployment, base, via)
+        if not handshake:
+            peer = replace(peer, tls=False)
         started = began = time.perf_counter()
         pace = _Pace()
         try:

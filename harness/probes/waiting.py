@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextvars
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from harness.evidence import record, waited
@@ -46,6 +47,13 @@ def together(*calls: Callable[[], T], at_once: int | None = None) -> list[T]:
     with ThreadPoolExecutor(max_workers=max(min(len(calls), at_once or len(calls)), 1)) as pool:
         futures = [pool.submit(contextvars.copy_context().run, call) for call in calls]
         return [future.result() for future in futures]
+
+
+@contextmanager
+def meanwhile(call: Callable[[], T]) -> Iterator[Future[T]]:
+    """Run `call` in the background of the block, with the current check's Recorder, and wait for its end."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        yield pool.submit(contextvars.copy_context().run, call)
 
 
 def _sleep(seconds: float) -> bool:

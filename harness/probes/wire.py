@@ -114,6 +114,16 @@ class Wire:
             if not self._ready(deadline - time.monotonic()):
                 return False
 
+    def wait_continue(self, timeout_s: float) -> bool:
+        """Wait until the peer asks for the body (100 Continue), answers or ends; return whether it asked."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self._receive()
+            if self.received.startswith((b"HTTP/1.1 100", b"HTTP/1.0 100"), self._read):
+                return True
+            if self.closed or self.answer() is not None or not self._ready(deadline - time.monotonic()):
+                return False
+
     def end_sending(self) -> None:
         """Half-close: nothing more will be sent (plain connections only; TLS has no half-close in
         practice)."""
@@ -163,6 +173,11 @@ class Line:
         self._peer = peer
         self._timeout_s = timeout_s
         self._socket: socket.socket | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the next request goes over the connection of the one before."""
+        return self._socket is not None
 
     def ask(self, request: bytes, *, method: str = "GET") -> Reply:
         """Send a request and return its answer. Status 0: none came; nothing is sent twice."""

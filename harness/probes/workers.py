@@ -45,12 +45,17 @@ class Workers:
             self.close()
             raise NotVerified(f"{len(self._lines)} of {wanted} workers could be reached one by one")
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """What the workers call themselves."""
+        return tuple(self._lines)
+
     def ask(self, method: str, path: str, **parts: Unpack[Parts]) -> list[Reply]:
         """Send the same request to each worker; return their answers, status 0 where a connection is gone."""
         request = compose(method, path, auth_header=self._auth_header, **parts)
         wire = request.encode(self._peer.authority)
         with waiting_for_target():
-            replies = [line.ask(wire, method=method) for line in self._lines.values()]
+            replies = [_ask(line, wire, method) for line in self._lines.values()]
         for reply in replies:
             record_exchange(self._peer, request, reply)
         return replies
@@ -75,3 +80,9 @@ class Workers:
         self, kind: type[BaseException] | None, cause: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _ask(line: Line, wire: bytes, method: str) -> Reply:
+    if not line.connected:
+        return Reply(status=0, error="the worker has ended this connection")  # another may go to another one
+    return line.ask(wire, method=method)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from harness import evidence
-from harness.probes.waiting import demanded_wait, eventually, together
+from harness.probes.waiting import demanded_wait, eventually, meanwhile, together
 from harness.records import Observation
 
 
@@ -74,3 +74,20 @@ def test_no_more_calls_run_at_once_than_allowed():
     together(*[call] * 6, at_once=2)
 
     assert most <= 2
+
+
+def test_a_call_goes_on_while_the_block_runs(recorder):
+    begun, may_end = threading.Event(), threading.Event()
+
+    def call():
+        begun.set()
+        evidence.record(Observation(subject="meanwhile", data={}))
+        return may_end.wait(10)
+
+    with meanwhile(call) as result:
+        assert begun.wait(10)
+        assert not result.done()
+        may_end.set()
+
+    assert result.result()
+    assert recorder.total == 1

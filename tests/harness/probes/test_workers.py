@@ -34,3 +34,17 @@ def test_workers_that_cannot_be_reached_are_not_verified(plain, little):
 def test_a_server_that_tells_no_worker_is_not_verified(plain):
     with pytest.raises(NotVerified, match="0 of 1 workers"):
         reach(plain, 1)
+
+
+def test_a_worker_that_hangs_up_is_not_taken_for_another(plain, serve):
+    async def once(scope, receive, send):
+        last = scope["path"] == "/last"
+        headers = [(b"connection", b"close")] if last else []
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b'{"worker": {"pid": 7}}'})
+
+    plain.base_url = serve(once)
+    with reach(plain, 1) as workers:
+        assert workers.pids == (7,)
+        assert [reply.status for reply in workers.ask("GET", "/last")] == [200]
+        assert [reply.status for reply in workers.ask("GET", "/more")] == [0]
