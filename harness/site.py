@@ -19,12 +19,14 @@ from harness.outcome import not_verified
 from harness.principals import TENANT, ApiKey, BrowserSession, Role, Tokens, User
 from harness.probes import waiting
 from harness.probes.burst import BurstProbe
+from harness.probes.calls import Calls
 from harness.probes.database import DatabaseProbe
 from harness.probes.described import DescribedProbe
 from harness.probes.files import FileProbe
 from harness.probes.hold import HoldProbe
 from harness.probes.http import HttpProbe, Options
 from harness.probes.logs import LogProbe
+from harness.probes.openapi import OpenApiProbe
 from harness.probes.processes import ProcessProbe
 from harness.probes.raw import RawProbe
 from harness.probes.reply import Reply
@@ -92,6 +94,7 @@ class Site:
         self.starts = StartProbe(lambda planted, limit: self.try_start(planted, timeout_s=limit), contract)
         self.faults = Faults(deployment)
         self.credentials = Credentials(self.http, contract, deployment.api_key)
+        self.openapi = OpenApiProbe(deployment, self.http, contract)
 
     @cached_property
     def tls(self) -> TlsProbe:
@@ -137,6 +140,10 @@ class Site:
         from harness.probes.forgery import forger
 
         return forger(tokens or self.tokens(), self.deployment.secrets.values())
+
+    def calls(self) -> Calls:
+        """Return a maker of valid requests for every route, and of callers in every role."""
+        return Calls(self.contract, self.credentials)
 
     def workers(self) -> Workers:
         """Return one connection to every worker of the policy; a context manager."""

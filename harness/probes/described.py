@@ -63,6 +63,15 @@ class DescribedProbe:
         return [str(layer) for layer in layers]
 
     @property
+    def routes(self) -> frozenset[str]:
+        """The routes, as "POST /api/recording-started"; those that the API description hides included."""
+        routes = self.document.get("routes")
+        assert isinstance(routes, list), "the description names no routes"
+        return frozenset(
+            f"{route.get('method')} {route.get('path')}" for route in routes if isinstance(route, dict)
+        )
+
+    @property
     def settings(self) -> Mapping[str, Any]:
         """The settings by their names."""
         settings = self.document.get("settings")

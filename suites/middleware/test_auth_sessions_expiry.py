@@ -1,0 +1,82 @@
+"""Browser sessions end by themselves: after a time without use, and after a time in any case."""
+
+from __future__ import annotations
+
+import time
+
+from harness import control, defect, edit, floor, setting
+from harness.principals import BrowserSession
+from harness.site import Site
+
+REFUSED = (401, 403)
+IDLE_S, ABSOLUTE_S = 2.0, 4.5
+EVERY_S = 0.4  # between two uses of a session that is not to become idle
+LATE_S = 1.0  # a session may end so much later than it should
+
+SESSIONS = "panotti/identity/sessions.py"
+USERS = "panotti/storage/users.py"
+
+SHORT = setting(title="sessions of seconds", SESSION_IDLE_TTL=IDLE_S, SESSION_ABSOLUTE_TTL=ABSOLUTE_S)
+NO_IDLE_EXPIRY = edit(
+    "a session is never idle", USERS, '        sessions.c.last_seen_at > bindparam("seen_after"),\n', ""
+)
+IDLE_FROM_LOGIN = edit(
+    "a session counts as unused since its login",
+    SESSIONS,
+    "                await users.touch_session(connection, digest, moment)\n",
+    "                pass\n",
+)
+NO_ABSOLUTE_EXPIRY = edit(
+    "a session that is used lasts for ever",
+    USERS,
+    '        sessions.c.created_at > bindparam("created_after"),\n',
+    "",
+)
+RENEWED_BY_USE = defect(
+    "each use begins the session anew",
+    edit("", USERS, ".values(last_seen_at=moment)", ".values(last_seen_at=moment, created_at=moment)"),
+)
+
+
+def _status(site: Site, session: BrowserSession) -> int:
+    status = site.http.get(site.contract.path("sessions.current"), session=session).status
+    floor(status not in (0, 429, 503), f"no decision was made on a session ({status})")
+    return status
+
+
+def _use(site: Site, session: BrowserSession, seconds: float) -> float:
+    """Use a session for so long; return the longest time that it lay unused meanwhile."""
+    longest, last, end = 0.0, time.monotonic(), time.monotonic() + seconds
+    while last < end:
+        site.demanded_wait(min(EVERY_S, end - last), why="between two uses of a session")
+        if _status(site, session) in REFUSED:
+            break
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+    return longest
+
+
+@control("middleware.auth.sessions", broken_by=(NO_IDLE_EXPIRY, IDLE_FROM_LOGIN), setup=SHORT)
+def test_an_unused_session_ends(site: Site) -> None:
+    """A session that lies unused for the idle time ends, while one that is used goes on."""
+    site.contract.path("sessions.current")
+    unused, used = site.login(), site.login()
+    floor(_status(site, unused) == 200, "the session did not work when it was new")
+    longest = _use(site, used, IDLE_S + LATE_S)
+    floor(longest < IDLE_S, f"the session that was to be used lay unused for {longest:.1f} s")
+
+    assert _status(site, used) == 200, "a session that was used ended by the idle time"
+    status = _status(site, unused)
+    assert status in REFUSED, f"a session unused for {IDLE_S + LATE_S:g} s was answered {status}"
+
+
+@control("middleware.auth.sessions", broken_by=(NO_ABSOLUTE_EXPIRY, RENEWED_BY_USE), setup=SHORT)
+def test_a_used_session_ends_too(site: Site) -> None:
+    """A session ends by the absolute time, however much it is used."""
+    site.contract.path("sessions.current")
+    session = site.login()
+    floor(_status(site, session) == 200, "the session did not work when it was new")
+    longest = _use(site, session, ABSOLUTE_S + LATE_S)
+    floor(longest < IDLE_S, f"the session lay unused for {longest:.1f} s, and may have ended by that")
+
+    status = _status(site, session)
+    assert status in REFUSED, f"a session {ABSOLUTE_S + LATE_S:g} s old was answered {status}"
