@@ -5,7 +5,8 @@ A capability that the file does not name is absent; a check that needs it fails,
     name = "my server"
     [http]                auth_header, base_path, host, ca_file, plain_url
     [launch]              how it is started: app or command, port, ready_path, secrets, api_key, ...
-    [launch.env]          ${port} ${host} ${config} ${secrets} ${data} ${state} ${proxy} ${denied} ${stranger} ${direct}
+    [launch.env]          ${port} ${host} ${config} ${secrets} ${data} ${state}
+                          ${proxy} ${denied} ${stranger} ${direct}
     [launch.tls]          profiles in which it ends TLS itself, and env with ${tls_cert} ${tls_key}
     [launch.container]    user, read_only, cap_drop, tmpfs, limits: what differs from the hardened defaults
     [capabilities.health] paths, below base_path; likewise recordings, tokens, sessions, administration, ...
@@ -13,6 +14,7 @@ A capability that the file does not name is absent; a check that needs it fails,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -257,6 +259,10 @@ class Contract(Closed):
         if path is None:
             raise Absent(f"the contract names no path '{dotted}'")
         return f"{self.http.base_path}{path}"
+
+    def filled(self, template: str, value: str = "none") -> str:
+        """Return a path of the policy's routes, base path included, with `value` for every {parameter}."""
+        return self.http.base_path + re.sub(r"\{\w+\}", value, template)
 
     @property
     def present(self) -> frozenset[str]:

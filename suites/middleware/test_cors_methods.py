@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from harness import control, defect, edit, floor, setting
 from harness.probes.cors import lets_send, listed_origin, methods_of
 from harness.site import Site
@@ -37,17 +35,13 @@ MOVED = edit(
 )
 
 
-def _url(site: Site, path: str) -> str:
-    return site.contract.http.base_path + re.sub(r"\{\w+\}", "none", path)
-
-
 @control("middleware.cors.methods", broken_by=(ANY, DELETE, PATCH, LEFT_OUT))
 def test_a_preflight_names_exactly_the_listed_methods(site: Site) -> None:
     """Whatever the route, a preflight from a listed origin is answered with exactly the policy's methods."""
     origin, wanted = listed_origin(site.policy.cors.origins), set(site.policy.cors.methods)
     for path in dict.fromkeys(route.partition(" ")[2] for route in site.policy.roles):
         for method in site.policy.cors.methods:
-            reply = site.http.preflight(_url(site, path), origin, method)
+            reply = site.http.preflight(site.contract.filled(path), origin, method)
 
             assert lets_send(reply, origin, method), f"{method} {path} is not let through ({reply.status})"
             assert methods_of(reply) == wanted, (
@@ -76,6 +70,6 @@ def test_every_allowed_method_is_one_that_a_route_has(site: Site) -> None:
     assert allowed, "a preflight from a listed origin names no method"
     for method in sorted(allowed):
         paths = [path for m, _, path in (route.partition(" ") for route in site.policy.roles) if m == method]
-        statuses = {site.http.request(method, _url(site, path)).status for path in paths}
+        statuses = {site.http.request(method, site.contract.filled(path)).status for path in paths}
 
         assert statuses - {0, 404, 405, 501}, f"{method} is allowed, and no route has it: {sorted(statuses)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from harness import control, defect, edit, floor, setting
@@ -171,7 +170,7 @@ def test_a_foreign_origin_is_granted_nothing_on_any_route(site: Site) -> None:
     assert not _wrongly_granted(site, [FOREIGN]), f"{FOREIGN} is granted"
     for route in site.policy.roles:
         method, _, path = route.partition(" ")
-        url = site.contract.http.base_path + re.sub(r"\{\w+\}", "none", path)
+        url = site.contract.filled(path)
         preflight = site.http.preflight(url, FOREIGN, method)
         request = site.http.request(method, url, origin=FOREIGN)
         floor(preflight and request, f"{route}: no answer")

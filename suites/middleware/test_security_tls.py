@@ -171,8 +171,7 @@ def test_plain_http_serves_no_content(site: Site) -> None:
     """By plain HTTP no route of the API answers anything but the redirect."""
     for route in site.policy.roles:
         method, _, path = route.partition(" ")
-        url = site.contract.http.base_path + re.sub(r"\{\w+\}", "none", path)
-        reply = _by_plain_http(site, method, url)
+        reply = _by_plain_http(site, method, site.contract.filled(path))
         floor(reply, f"no answer to {route} by plain HTTP: {reply.error}")
 
         assert reply.status == site.policy.tls.redirect_status, f"{route} is answered with {reply.status}"

@@ -56,6 +56,7 @@ def test_paths_stand_below_the_base_path(tmp_path: Path) -> None:
     contract = _read(tmp_path, 'name = "x"\n[http]\nbase_path = "/v1"\n[capabilities.health]\nsimple = "/ok"')
 
     assert contract.path("health.simple") == "/v1/ok"
+    assert contract.filled("/things/{thing_id}/parts/{part}") == "/v1/things/none/parts/none"
 
 
 @pytest.mark.parametrize(
