@@ -16,7 +16,7 @@ from operator import add
 from typing import Final
 
 from harness.contract import Contract
-from harness.defects import Secret, Setting, Variation
+from harness.defects import CLEAN, Secret, Setting, Variation
 from harness.evidence import record
 from harness.outcome import Absent, floor
 from harness.probes.waiting import together
@@ -93,7 +93,14 @@ class StartProbe:
         alone = [mistake for mistake in wanted if mistake not in found]
         again = together(*(partial(self._start, m.variation, timeout_s) for m in alone), at_once=_AT_ONCE)
         found.update(zip(alone, again, strict=True))
+        self._demand_speed(found.values(), timeout_s)
         return [Attempt(mistake=mistake, failure=found[mistake]) for mistake in wanted]
+
+    def outcome(self, variation: Variation, *, timeout_s: float) -> StartFailure | None:
+        """Return how one start failed, None when it became ready. Raises NotVerified on too slow a machine."""
+        failure = self._start(variation, timeout_s)
+        self._demand_speed([failure], timeout_s)
+        return failure
 
     def secret(self, name: str, value: str | None) -> Variation:
         """Return the variation in which a secret has this value, None: it is missing.
@@ -108,6 +115,15 @@ class StartProbe:
         if name == "api_key" and launch.api_key.env:
             return Variation(title=title, changes=(Setting(key=launch.api_key.env, value=value or ""),))
         raise Absent(f"the contract names no secret '{name}'")
+
+    def _demand_speed(self, failures: Iterable[StartFailure | None], timeout_s: float) -> None:
+        """A start that came to nothing says something only where a right one is ready in the same time."""
+        if any(failure and failure.status is None for failure in failures):
+            usual = self._try_start(CLEAN, timeout_s)
+            floor(
+                usual is None or usual.status is not None,
+                f"this machine is too slow: a right start is not ready within {timeout_s:g} s either",
+            )
 
     @staticmethod
     def file(name: str, value: str) -> Variation:

@@ -68,7 +68,7 @@ def test_one_command_starts_it(site: Site) -> None:
     if launch.tls.env:
         nothing += setting(title="no certificate", **dict.fromkeys(launch.tls.env))
 
-    failure = site.try_start(nothing, timeout_s=launch.ready_within_s)
+    failure = site.starts.outcome(nothing, timeout_s=launch.ready_within_s)
 
     said = failure.output.strip().splitlines()[-1] if failure and failure.output.strip() else "nothing"
     assert failure is None, f"with nothing prepared it does not start; it says: {said}"

@@ -117,3 +117,24 @@ def test_a_secret_is_planted_where_the_contract_says_that_it_comes_from():
 def test_no_attempt_at_all_proves_nothing():
     with pytest.raises(NotVerified):
         refused([])
+
+
+class Slow(Target):
+    """Comes to nothing within any time, a right configuration included."""
+
+    def __call__(self, variation, limit):
+        return StartFailure(status=None, output="")
+
+
+def test_on_too_slow_a_machine_nothing_is_shown():
+    with pytest.raises(NotVerified, match="too slow"):
+        verdicts(Slow(), "A")
+    with pytest.raises(NotVerified, match="too slow"):
+        StartProbe(Slow(), CONTRACT).outcome(setting(A="x"), timeout_s=1)
+
+
+def test_the_outcome_of_one_start_is_told():
+    probe = StartProbe(Target("A"), CONTRACT)
+
+    assert probe.outcome(setting(B="x"), timeout_s=1) is None
+    assert probe.outcome(setting(A="x"), timeout_s=1).status == 2
