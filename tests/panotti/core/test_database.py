@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import insert, select, text
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, insert, select, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.pool import NullPool
 
 from panotti.problems import Problem
 from panotti.storage.database import Database
-from panotti.storage.migrate import migrate
-from panotti.storage.models import api_keys
+from panotti.storage.migrate import MIGRATIONS, migrate
+from panotti.storage.models import VERSION_TABLE, api_keys, metadata
 
 Result = TypeVar("Result")
 
@@ -79,3 +86,33 @@ def test_no_free_connection_is_503_and_not_a_hang(tmp_path: Path) -> None:
         return caught.value.status
 
     assert on_database(tmp_path, act, timeout=0.01) == 503
+
+
+def test_the_first_schema_can_be_taken_back_and_made_again(tmp_path: Path) -> None:
+    file = tmp_path / "panotti.db"
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["database"] = str(file)
+
+    def schema() -> list[tuple[str, str]]:
+        with closing(sqlite3.connect(file)) as connection:
+            return sorted(
+                connection.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+            )
+
+    migrate(file)
+    made = schema()
+    command.downgrade(config, "base")
+    assert {name for kind, name in schema()} == {VERSION_TABLE}
+    command.upgrade(config, "head")
+
+    assert schema() == made
+
+
+def test_models_and_migrations_agree(tmp_path: Path) -> None:
+    migrate(tmp_path / "panotti.db")
+    engine = create_engine(f"sqlite:///{tmp_path}/panotti.db", poolclass=NullPool)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+
+        assert compare_metadata(context, metadata) == []

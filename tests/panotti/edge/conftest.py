@@ -27,7 +27,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 SCRIPT = Path(__file__).with_name("small_server.py")
 ROOT = Path(__file__).parents[3]
-PATIENCE = 15.0
+PATIENCE = 60.0
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:
