@@ -15,7 +15,7 @@ from harness.credentials import Credentials
 from harness.defects import Variation
 from harness.evidence import current, record, waiting_for_target
 from harness.faults.dependency import Faults
-from harness.outcome import not_verified
+from harness.outcome import floor, not_verified
 from harness.principals import TENANT, ApiKey, BrowserSession, Role, Tokens, User
 from harness.probes import waiting
 from harness.probes.burst import BurstProbe
@@ -127,9 +127,14 @@ class Site:
         return self.credentials.login(user)
 
     def present(self, **options: Unpack[Options]) -> Reply:
-        """Begin a recording with whatever credential `options` present; every contract guards that route."""
+        """Begin a recording with whatever credential `options` present; every contract guards that route.
+
+        Raises NotVerified when the answer decides nothing on the credential: none, or "not now".
+        """
         sent: Options = {"json": {"recordingId": f"rec-{secrets.token_hex(8)}"}, **options}
-        return self.http.post(self.contract.path("recordings.started"), **sent)
+        reply = self.http.post(self.contract.path("recordings.started"), **sent)
+        floor(reply.decided, f"no decision was made on a credential: {reply.status or reply.error}")
+        return reply
 
     def recording(self, key: ApiKey | None = None, *, recording_id: str = "") -> str:
         """Begin a recording; return its id."""

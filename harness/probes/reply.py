@@ -76,6 +76,11 @@ class Reply:
         return 200 <= self.status < 300
 
     @property
+    def decided(self) -> bool:
+        """Whether the request itself was judged: answered, and by more than "not now" (408, 429, 503)."""
+        return self.status not in (0, 408, 429, 503)
+
+    @property
     def text(self) -> str:
         return self.body.decode("utf-8", "replace")
 

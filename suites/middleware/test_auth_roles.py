@@ -85,8 +85,8 @@ def _answered(site: Site, calls: Calls, route: str, role: str, kind: Kind) -> in
     """The status that a caller gets for a valid request."""
     call = calls.make(route, role, kind)
     reply = site.http.request(call.method, call.path, **call.options)
-    undecided = reply.status < 200 or reply.status in (408, 429) or reply.status >= 500
-    floor(not undecided, f"{route} as {role}: no decision was made ({reply.status or reply.error})")
+    decided = reply.decided and reply.status < 500
+    floor(decided, f"{route} as {role}: no decision was made ({reply.status or reply.error})")
     return reply.status
 
 

@@ -72,7 +72,9 @@ FOR_A_YEAR = edit(
 
 
 def _whoami(site: Site, session: BrowserSession) -> Reply:
-    return site.http.get(site.contract.path("sessions.current"), session=session)
+    reply = site.http.get(site.contract.path("sessions.current"), session=session)
+    floor(reply.decided, f"no decision was made on a session: {reply.status or reply.error}")
+    return reply
 
 
 def _login(site: Site, user: User, *, brought: BrowserSession) -> BrowserSession:
@@ -119,8 +121,9 @@ def test_a_logout_ends_the_session_in_every_worker(site: Site) -> None:
         after = [*workers.ask("GET", current, session=session), _whoami(site, session)]
         new = site.burst(8, current, connection="new", session=session)
 
-    statuses = sorted({*(reply.status for reply in after), *new.statuses})
-    floor(0 not in statuses, "a worker no longer answered")
+    answers = [*after, *new.replies]
+    floor(all(reply.decided for reply in answers), "a worker made no decision")
+    statuses = sorted({reply.status for reply in answers})
     assert all(status in REFUSED for status in statuses), f"workers answered an ended session by {statuses}"
     assert _whoami(site, bystander).ok, "the logout ended another user's session"
 

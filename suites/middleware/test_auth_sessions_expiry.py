@@ -39,9 +39,9 @@ RENEWED_BY_USE = defect(
 
 
 def _status(site: Site, session: BrowserSession) -> int:
-    status = site.http.get(site.contract.path("sessions.current"), session=session).status
-    floor(status not in (0, 429, 503), f"no decision was made on a session ({status})")
-    return status
+    reply = site.http.get(site.contract.path("sessions.current"), session=session)
+    floor(reply.decided, f"no decision was made on a session: {reply.status or reply.error}")
+    return reply.status
 
 
 def _use(site: Site, session: BrowserSession, seconds: float) -> float:

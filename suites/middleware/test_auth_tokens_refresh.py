@@ -71,7 +71,9 @@ NOT_REVOKED = edit(
 
 def _refresh(site: Site, tokens: Tokens) -> Reply:
     path = site.contract.path("tokens.refresh")
-    return site.http.post(path, json={"refresh_token": tokens.refresh})
+    reply = site.http.post(path, json={"refresh_token": tokens.refresh})
+    floor(reply.decided, f"no decision was made on a refresh token: {reply.status or reply.error}")
+    return reply
 
 
 def _issued(site: Site) -> Tokens:
