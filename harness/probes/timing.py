@@ -12,7 +12,7 @@ import gc
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -83,20 +83,23 @@ class TimingProbe:
     ) -> TimingResult:
         """Compare `b` with `a`, in pairs of random order, until an effect of `looked_for_s` would be seen.
 
-        The samples end by their noise, never by their effect, so looking several times costs no error. Raises
-        NotVerified when `most` pairs or `within_s` seconds do not bring the noise down, or when the
-        answers are not all
-        of one status: what is not alike otherwise cannot be compared by its time.
+        An effect that is seen must be seen again, in a second sample of twice as many pairs. The first one
+        ends when it is quiet enough, and gusts of noise that die away make it see effects too often; the
+        second has a fixed size, so that no more than `alpha` of false alarms are left.
+
+        Raises NotVerified when `most` pairs or `within_s` seconds do not bring the noise down, or when the
+        answers are not all of one status: what is not alike otherwise cannot be compared by its time.
         """
-        sampling = _Sampling(find_peer(self._deployment, via=via), a, b, looked_for_s, alpha, power)
-        with sampling.running(), waiting_for_target():
-            sampling.warm_up()
-            deadline = time.monotonic() + within_s
-            while not sampling.enough(least):
-                if time.monotonic() > deadline or sampling.pairs >= most:
-                    break
-                sampling.round()
-        return _judge(sampling)
+        peer = find_peer(self._deployment, via=via)
+        first, second = (_Sampling(peer, a, b, looked_for_s, alpha, power) for _ in range(2))
+        with first.running(), waiting_for_target():
+            first.take(within_s, lambda: first.pairs >= most or first.quiet(least))
+        result = _judge(first)
+        if not result.distinguishable:
+            return result
+        with second.running(), waiting_for_target():
+            second.take(3 * within_s, lambda: second.pairs >= 2 * first.pairs)
+        return _judge(second)
 
 
 def _judge(sampling: _Sampling) -> TimingResult:
@@ -152,15 +155,20 @@ class _Sampling:
             gc.enable()
             self.line.close()
 
-    def warm_up(self) -> None:
+    def take(self, within_s: float, enough: Callable[[], bool]) -> None:
+        """Take samples until there are enough, or the time is over."""
         for _ in range(_WARM_UP):
             self._pair()
+        deadline = time.monotonic() + within_s
+        while not enough() and time.monotonic() < deadline:
+            self._round()
 
-    def round(self) -> None:
+    def _round(self) -> None:
         self.pairs += _ROUND
         self.differences.extend(self._group() for _ in range(_ROUND // _GROUP))
 
-    def enough(self, least: int) -> bool:
+    def quiet(self, least: int) -> bool:
+        """Whether there are at least so many pairs, and the effect looked for would be seen."""
         if self.pairs < max(least, 2 * _ROUND):
             return False
         error = standard_error(self.differences)

@@ -66,10 +66,20 @@ def test_a_slower_variant_is_told_apart(plain, little, recorder):
     assert result.distinguishable
     assert result.effect.mean > 1e-3
     assert "µs apart" in str(result)
-    (measured,) = recorder.telling()
-    assert measured.detail["alpha"] == ALPHA
-    assert measured.samples == 400
+    first, again = recorder.telling()
+    assert first.detail["alpha"] == ALPHA
+    assert (first.samples, again.samples) == (400, 800)
     assert recorder.seconds().target_s > 0
+
+
+def test_an_effect_that_is_not_there_again_is_none(plain, little, recorder):
+    little.delays = lambda request: (
+        0.003 if ["x-variant", "b"] in map(list, request["headers"]) and little.made < 860 else 0.0
+    )
+    result = compare(plain, looked_for_s=3e-3, within_s=20, most=400)
+
+    assert not result.distinguishable
+    assert recorder.total == 2
 
 
 def test_like_requests_are_not_told_apart(plain):
