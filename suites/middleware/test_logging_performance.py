@@ -105,17 +105,15 @@ def test_logged_durations_agree_with_the_clients(site: Site) -> None:
 def test_slow_requests_are_marked(site: Site) -> None:
     """Requests over the policy's time are marked as slow in their line; others are not."""
     slow_s = site.policy.logging.slow_ms / 1000
-    short, long = site.together(partial(_paced, site, SHORT * slow_s), partial(_paced, site, LONG * slow_s))
-    floor(
-        all(one.client_ms < slow_s * 1000 for one in short),
-        "the machine is too busy: short requests were slow",
-    )
+    paced, long = site.together(partial(_paced, site, slow_s / 20), partial(_paced, site, LONG * slow_s))
+    short = [one for one in paced if one.client_ms < slow_s * 1000]
+    floor(short, "the machine is too busy: not one request was short")
 
-    marks = [one.line.get("slow") for one in long], [one.line.get("slow") for one in short]
+    unmarked = [f"{one.client_ms:.0f} ms" for one in long if one.line.get("slow") is not True]
+    marked = [f"{one.client_ms:.0f} ms" for one in short if one.line.get("slow") is not False]
 
-    assert marks == ([True] * EACH, [False] * EACH), (
-        f"marks of slow requests {marks[0]}, of others {marks[1]}"
-    )
+    assert not unmarked, f"slow, but not marked: {unmarked}"
+    assert not marked, f"marked as slow, but not: {marked}"
 
 
 @control(
@@ -127,7 +125,7 @@ def test_slow_requests_are_marked(site: Site) -> None:
             LOGS,
             "        name = logging.getLevelName(level).lower()\n",
             "        name = logging.getLevelName(level).lower()\n"
-            '        fields["caller"] = traceback.format_stack(limit=12)[0][:80]\n',
+            '        fields["caller"] = __import__("inspect").stack()[3].function\n',
         ),
         edit(
             "each line is parsed and checked again before it is written",
