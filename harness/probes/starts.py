@@ -97,7 +97,7 @@ class StartProbe:
         return [Attempt(mistake=mistake, failure=found[mistake]) for mistake in wanted]
 
     def outcome(self, variation: Variation, *, timeout_s: float) -> StartFailure | None:
-        """Return how one start failed, None when it became ready. Raises NotVerified: the machine is too slow."""
+        """Return how one start failed, None when it became ready. Raises NotVerified: too slow a machine."""
         failure = self._start(variation, timeout_s)
         self._demand_speed([failure], timeout_s)
         return failure
