@@ -21,7 +21,7 @@ from harness.workspace import Workspace
 Progress = Callable[[Event], None]
 _TRIES = 3
 _LAST_LINES = 25
-_PORT_TAKEN = ("address already in use", "Errno 98", "port is already allocated")
+_PORT_TAKEN = ("address already in use", "errno 98", "port is already allocated")
 
 
 class Launched(Deployment, Protocol):
@@ -32,6 +32,10 @@ class Launched(Deployment, Protocol):
 
     def exit_status(self) -> int | None:
         """Exit status of the main process; None while it runs."""
+        ...
+
+    def holds_port(self) -> bool:
+        """Whether it is this deployment that listens at its door."""
         ...
 
 
@@ -111,7 +115,11 @@ class LocalRuntime(ABC):
             self._up.append(launched)
         try:
             failure = await_ready(
-                launched.door, exited=launched.exit_status, output=launched.logs, timeout_s=timeout_s
+                launched.door,
+                exited=launched.exit_status,
+                output=launched.logs,
+                timeout_s=timeout_s,
+                ours=launched.holds_port,
             )
         except BaseException:
             launched.stop()
@@ -135,7 +143,7 @@ class LocalRuntime(ABC):
 
 
 def _port_taken(failure: StartFailure) -> bool:
-    return failure.status is not None and any(sign in failure.output for sign in _PORT_TAKEN)
+    return failure.status is not None and any(sign in failure.output.lower() for sign in _PORT_TAKEN)
 
 
 def _failed(

@@ -68,6 +68,10 @@ class ContainerDeployment:
         """Exit status of the main process; None while it runs."""
         return self.box.exit_status()
 
+    def holds_port(self) -> bool:
+        """Docker publishes a port for one container only."""
+        return True
+
     def via(self, address: str) -> str:
         """Base URL that reaches the target from the named client address. Raises `CannotShow`."""
         with self._lock:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 from harness.errors import ProbeFailed
 from harness.runtimes import CannotShow, Completed, RuntimeName, relay
 from harness.runtimes.launch import ADDRESSES, CONFIG_NAME, Folders, Plan, write_certificate
+from harness.runtimes.listening import listens
 from harness.runtimes.pki import HOST_NAME
 from harness.runtimes.readiness import Door
 
@@ -82,6 +83,10 @@ class ProcessDeployment:
     def exit_status(self) -> int | None:
         """Exit status of the main process; None while it runs."""
         return self._process.poll()
+
+    def holds_port(self) -> bool:
+        """Whether one of its processes listens on its port."""
+        return listens(self._process.pid, self._program.port)
 
     def via(self, address: str) -> str:
         """Base URL that reaches the target from the named client address."""

@@ -25,12 +25,20 @@ class Door:
 
 
 def await_ready(
-    door: Door, *, exited: Callable[[], int | None], output: Callable[[], str], timeout_s: float
+    door: Door,
+    *,
+    exited: Callable[[], int | None],
+    output: Callable[[], str],
+    timeout_s: float,
+    ours: Callable[[], bool] = lambda: True,
 ) -> StartFailure | None:
-    """Return None once the door answers 2xx, a `StartFailure` when the server ended or time ran out."""
+    """Return None once the door answers 2xx, a `StartFailure` when the server ended or time ran out.
+
+    ours: whether it is this server that answers there, and not one that was faster to take the port.
+    """
     deadline = time.monotonic() + timeout_s
     while True:
-        if answers(door):
+        if answers(door) and ours():
             return None
         status = exited()
         if status is not None or time.monotonic() >= deadline:

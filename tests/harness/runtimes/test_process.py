@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from harness.defects import setting
 from harness.errors import ContractError, DeploymentFailed, ProbeFailed, RuntimeUnavailable
 from harness.records import Event
 from harness.runtimes import CannotShow, Deployment, Specification, process
+from harness.runtimes.listening import listens
 from harness.runtimes.process import ProcessRuntime, free_ports, with_python
 from harness.target import Source, parse_target
 from harness.watchdog import RUN_VARIABLE
@@ -192,6 +195,38 @@ def test_a_port_taken_in_between_is_replaced(
 
         assert ask(deployment.base_url)["scheme"] == "http"
         assert not deployment.base_url.endswith(f":{taken.getsockname()[1]}")
+
+
+class _Willing(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        return None
+
+
+def test_another_server_on_its_port_is_not_taken_for_it(
+    runtime: ProcessRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with HTTPServer(("127.0.0.1", 0), _Willing) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        ports = iter([[other.server_port, 0]])
+        monkeypatch.setattr(process, "free_ports", lambda count: next(ports, None) or free_ports(count))
+
+        deployment = runtime.start(TESTING)
+
+        assert ask(deployment.base_url)["scheme"] == "http"
+        other.shutdown()
+
+
+def test_a_listener_is_known_by_the_session_of_its_process(deployment: Deployment) -> None:
+    port = int(deployment.base_url.rpartition(":")[2])
+    leader = ask(deployment.base_url)["pid"]
+
+    assert listens(os.getsid(int(leader)), port)
+    assert not listens(os.getsid(0), port)
+    assert not listens(os.getsid(int(leader)), 1)
 
 
 def test_what_only_containers_have_cannot_be_shown(deployment: Deployment) -> None:

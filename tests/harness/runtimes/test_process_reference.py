@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from harness.defects import edit, secret
-from harness.runtimes import Deployment, Specification
-from harness.runtimes.process import ProcessRuntime
+from harness.runtimes import Deployment, Specification, process
+from harness.runtimes.process import ProcessRuntime, free_ports
 from harness.target import parse_target
 from harness.workspace import Workspace
 from tests.harness.runtimes.asking import shown_fingerprint
@@ -70,3 +71,16 @@ def test_an_edit_runs_in_place_of_the_code(reference: ProcessRuntime) -> None:
 
     assert deployment.logs().startswith("patched\n")
     assert "overlay" in deployment.path("code")
+
+
+def test_the_reference_gets_another_port_when_its_own_was_taken(
+    reference: ProcessRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = iter([[taken.getsockname()[1], 0]])
+        monkeypatch.setattr(process, "free_ports", lambda count: next(ports, None) or free_ports(count))
+
+        deployment = reference.start(replace(TESTING, instance="port-taken"))
+
+        assert not deployment.base_url.endswith(f":{taken.getsockname()[1]}")
+        deployment.stop()
