@@ -198,7 +198,7 @@ def test_used_up_quota_comes_back_when_promised_and_not_before(site: Site) -> No
 def test_refusal_tells_when_to_come_back(site: Site) -> None:
     """A 429 says Retry-After and RateLimit, and Retry-After is not earlier than the limit's reset."""
     limit = site.policy.rate.key
-    refusal = _refusal(_use(site, site.key(), limit.quota + 10, stop_at=429))
+    refusal = _refusal(_use(site, site.key(), limit.quota + 10, stop_at=429), limit)
 
     wait = retry_after_s(refusal)
     assert wait is not None, f"429 carries no Retry-After in seconds: {refusal.headers.get('retry-after')!r}"
@@ -335,11 +335,12 @@ def _use(
     )
 
 
-def _refusal(result: BurstResult) -> Reply:
+def _refusal(result: BurstResult, limit: Quota) -> Reply:
     """The first refusal of a burst over the quota."""
     served = sum(reply.ok for reply in result.replies)
     floor(served, f"no request was served: {dict(result.statuses)}")
     refused = result.of(429)
+    floor(refused or result.elapsed_s < limit.window_s, f"{served} requests took longer than the window")
     assert refused, f"{served} requests in {result.elapsed_s:.1f} s, and none was refused with 429"
     return refused[0]
 
@@ -348,7 +349,7 @@ def _spent(site: Site, key: ApiKey | None = None) -> tuple[ApiKey, float]:
     """A key that has used its quota up, and the `time.perf_counter()` second until which that holds."""
     key, limit = key or site.key(), site.policy.rate.key
     result = _use(site, key, limit.quota + 10, stop_at=429)
-    _refusal(result)
+    _refusal(result, limit)
     return key, result.began_s + limit.window_s
 
 
@@ -379,6 +380,7 @@ def _comes_back(
     via: Via | None = "proxy" if proxied else None
     result = site.burst(limit.quota + 50, path, method=method, stop_at=429, via=via, **parts)
     refused = next((hit for hit in result.hits if hit.reply.status == 429), None)
+    floor(refused or result.elapsed_s < limit.window_s, f"{len(result.hits)} requests outlasted the window")
     assert refused, f"{len(result.hits)} requests in {result.elapsed_s:.1f} s, and none was refused with 429"
     told = result.began_s + refused.done_s + (retry_after_s(refused.reply) or 2 * limit.window_s)
     last = 0.0
