@@ -1,7 +1,7 @@
 """Does the server take longer for one request than for another? Interleaved samples on one connection, a
 stated test.
 
-Of every ten pairs, the second fastest answers are compared: what a busy machine adds to an answer is never
+Of every twenty pairs, the second fastest answers are compared: what a busy machine adds to an answer is never
 negative, so that the fast ones carry the signal and the slow ones the noise (Crosby, Wallach and Riedi 2009,
 "Opportunities and limits of remote timing attacks").
 """
@@ -27,7 +27,7 @@ from harness.records import Measurement
 from harness.runtimes import Deployment
 
 _ROUND: Final = 200  # pairs between two looks at the noise
-_GROUP: Final = 10  # pairs that give one difference
+_GROUP: Final = 20  # pairs that give one difference
 _RANK: Final = 1  # which of them, from the fastest
 _WARM_UP: Final = 30
 
@@ -169,7 +169,7 @@ class _Sampling:
 
     def quiet(self, least: int) -> bool:
         """Whether there are at least so many pairs, and the effect looked for would be seen."""
-        if self.pairs < max(least, 2 * _ROUND):
+        if self.pairs < max(least, 4 * _ROUND):
             return False
         error = standard_error(self.differences)
         return detectable(error, alpha=self.alpha, power=self.power) <= self.looked_for_s
@@ -201,7 +201,7 @@ def _record(result: TimingResult, sampling: _Sampling) -> None:
             bound=f"under {result.looked_for_s * 1e6 / 2:g} µs, or p > {result.alpha:g}",
             detail={
                 "test": "sign-flip permutation on block means of winsorised differences, two-sided; each is "
-                "of the second fastest answers of ten pairs",
+                "of the second fastest answers of twenty pairs",
                 "interval_us": [round(bound * 1e6, 3) for bound in effect.interval],
                 "p_value": effect.p_value,
                 "standard_error_us": round(effect.standard_error * 1e6, 3),

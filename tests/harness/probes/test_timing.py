@@ -60,23 +60,23 @@ def compare(deployment, **options):
 
 
 def test_a_slower_variant_is_told_apart(plain, little, recorder):
-    little.delays = lambda request: 0.003 if ["x-variant", "b"] in map(list, request["headers"]) else 0.0
-    result = compare(plain, looked_for_s=3e-3, within_s=20, most=400)
+    little.delays = lambda request: 0.002 if ["x-variant", "b"] in map(list, request["headers"]) else 0.0
+    result = compare(plain, looked_for_s=2e-3, within_s=20, most=800)
 
     assert result.distinguishable
     assert result.effect.mean > 1e-3
     assert "µs apart" in str(result)
     first, again = recorder.telling()
     assert first.detail["alpha"] == ALPHA
-    assert (first.samples, again.samples) == (400, 800)
+    assert (first.samples, again.samples) == (800, 1600)
     assert recorder.seconds().target_s > 0
 
 
 def test_an_effect_that_is_not_there_again_is_none(plain, little, recorder):
     little.delays = lambda request: (
-        0.003 if ["x-variant", "b"] in map(list, request["headers"]) and little.made < 860 else 0.0
+        0.002 if ["x-variant", "b"] in map(list, request["headers"]) and little.made < 1660 else 0.0
     )
-    result = compare(plain, looked_for_s=3e-3, within_s=20, most=400)
+    result = compare(plain, looked_for_s=2e-3, within_s=20, most=800)
 
     assert not result.distinguishable
     assert recorder.total == 2
@@ -90,8 +90,8 @@ def test_like_requests_are_not_told_apart(plain):
 
 
 def test_too_much_noise_is_not_verified_with_its_figures(plain, recorder):
-    with pytest.raises(NotVerified, match=r"too noisy: after 400 pairs .* asked for"):
-        compare(plain, looked_for_s=1e-9, most=400, within_s=30)
+    with pytest.raises(NotVerified, match=r"too noisy: after 800 pairs .* asked for"):
+        compare(plain, looked_for_s=1e-9, most=800, within_s=30)
 
     assert recorder.total == 1
 
@@ -100,7 +100,7 @@ def test_answers_that_are_not_alike_are_not_compared(plain, little):
     little.quota = 100
     a, b = (compose("GET", "/quota") for _ in range(2))
     with pytest.raises(NotVerified, match="not alike"):
-        TimingProbe(plain).compare(a, b, within_s=30, most=400)
+        TimingProbe(plain).compare(a, b, within_s=30, most=800)
 
 
 def test_no_time_for_samples_is_not_verified(plain, monkeypatch):
