@@ -16,7 +16,7 @@ from harness.records import Observation
 from harness.site import Site
 
 CONTROL = "deployment.containers.image"
-WHY_NOT = "a process outside of a container has neither an image nor a root file system of its own"
+WHY_NOT = "only the runtime `containers` has an image and a container to look into"
 LABELS: Final = "org.opencontainers.image."
 LAST: Final = "ENV PANOTTI_REVISION=${REVISION}"
 
