@@ -93,14 +93,14 @@ class StartProbe:
         alone = [mistake for mistake in wanted if mistake not in found]
         again = together(*(partial(self._start, m.variation, timeout_s) for m in alone), at_once=_AT_ONCE)
         found.update(zip(alone, again, strict=True))
-        self._demand_speed(found.values(), timeout_s)
-        return [Attempt(mistake=mistake, failure=found[mistake]) for mistake in wanted]
+        return [
+            Attempt(mistake=one, failure=self._settled(one.variation, found[one], timeout_s))
+            for one in wanted
+        ]
 
     def outcome(self, variation: Variation, *, timeout_s: float) -> StartFailure | None:
         """Return how one start failed, None when it became ready. Raises NotVerified: too slow a machine."""
-        failure = self._start(variation, timeout_s)
-        self._demand_speed([failure], timeout_s)
-        return failure
+        return self._settled(variation, self._start(variation, timeout_s), timeout_s)
 
     def secret(self, name: str, value: str | None) -> Variation:
         """Return the variation in which a secret has this value, None: it is missing.
@@ -116,14 +116,22 @@ class StartProbe:
             return Variation(title=title, changes=(Setting(key=launch.api_key.env, value=value or ""),))
         raise Absent(f"the contract names no secret '{name}'")
 
-    def _demand_speed(self, failures: Iterable[StartFailure | None], timeout_s: float) -> None:
-        """A start that came to nothing says something only where a right one is ready in the same time."""
-        if any(failure and failure.status is None for failure in failures):
-            usual = self._try_start(CLEAN, timeout_s)
+    def _settled(
+        self, variation: Variation, failure: StartFailure | None, timeout_s: float
+    ) -> StartFailure | None:
+        """A start that came to nothing says nothing yet: others ran beside it, and the machine may be busy.
+
+        It is held against a right start at the same moment. Raises NotVerified: that one is not ready either.
+        """
+        if failure is None or failure.status is not None:
+            return failure
+        again, usual = together(*(partial(self._try_start, v, timeout_s) for v in (variation, CLEAN)))
+        if again and again.status is None:
             floor(
                 usual is None or usual.status is not None,
                 f"this machine is too slow: a right start is not ready within {timeout_s:g} s either",
             )
+        return again
 
     @staticmethod
     def file(name: str, value: str) -> Variation:
@@ -135,8 +143,9 @@ class StartProbe:
             known = variation.key in self._known
         if not known:
             failure = self._try_start(variation, timeout_s)
-            with self._lock:
-                self._known[variation.key] = failure
+            if failure is None or failure.status is not None:
+                with self._lock:
+                    self._known[variation.key] = failure
             return failure
         failure = self._known[variation.key]
         told = "it started" if failure is None else f"it ended with status {failure.status}"

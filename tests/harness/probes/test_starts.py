@@ -138,3 +138,19 @@ def test_the_outcome_of_one_start_is_told():
 
     assert probe.outcome(setting(B="x"), timeout_s=1) is None
     assert probe.outcome(setting(A="x"), timeout_s=1).status == 2
+
+
+class Busy(Target):
+    """Comes to nothing the first time, as on a machine that is busy just then."""
+
+    def __call__(self, variation, limit):
+        known = [change.key for change in variation.changes] in self.starts
+        outcome = super().__call__(variation, limit)
+        return outcome if known or not variation.changes else StartFailure(status=None, output="")
+
+
+def test_a_start_that_came_to_nothing_is_held_against_a_right_one_beside_it():
+    target = Busy("A")
+
+    assert verdicts(target, "A") == [""]
+    assert sorted(target.starts) == [[], ["A"], ["A"]]
