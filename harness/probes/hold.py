@@ -29,10 +29,19 @@ class HeldRequest:
         self._peer = peer
         self._request = request
         self._wire = wire
-        head, _, self._body = request.encode(peer.authority).partition(b"\r\n\r\n")
+        self._head, end, self._body = request.encode(peer.authority).partition(b"\r\n\r\n")
+        self._head += end
         self.begun = False
         self.refusal: Reply | None = None
-        wire.send(head + b"\r\n\r\n")
+
+    @property
+    def answered(self) -> bool:
+        """Whether the server has answered meanwhile, or hung up: it is then no longer in flight."""
+        return self._wire.wait_answer(0)
+
+    def begin(self) -> None:
+        """Send the head."""
+        self._wire.send(self._head)
 
     def settle(self, timeout_s: float) -> None:
         """Wait until it is begun or refused."""
@@ -75,6 +84,8 @@ class HoldProbe:
                 HeldRequest(peer, self._request(path, each(i)), wires.enter_context(Wire(peer)))
                 for i in range(n)
             )
+            for request in held:  # once all are connected: a server may limit the time that a body takes
+                request.begin()
             for request in held:
                 request.settle(max(timeout_s - (time.perf_counter() - started), 0))
             waited("target", started, time.perf_counter())

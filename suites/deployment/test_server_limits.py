@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -163,13 +162,10 @@ def test_requests_over_the_limit_get_503_and_the_others_are_served(site: Site) -
     path, server = site.contract.path("recordings.started"), site.policy.server
     most = server.workers * server.max_concurrency
     keys = [site.key() for _ in range((most + OVER) // PER_KEY + 1)]
-    began = time.monotonic()
     with site.hold(path, n=most + OVER, each=partial(_recording, keys)) as requests:
-        floor(
-            time.monotonic() - began < server.body_timeout_s,
-            "so many requests could not be begun before the first of them were too slow",
-        )
         held = [request for request in requests if request.begun]
+        ended = [request for request in held if request.answered]
+        floor(not ended, "the first requests were over before the last were begun: not all were in flight")
         refused = [request.refusal for request in requests if request.refusal is not None]
         floor(held, "no request was ever in flight")
         finished = held[-1].finish()

@@ -20,6 +20,11 @@ WARM_UP = 6  # what a worker prepares at its first login may run elsewhere
 WORK_S = 0.7  # processor time of both workers after which threads can be told apart
 WATCHED_S = 10.0  # at most
 LOOK_EVERY_S = 0.03
+QUIET_ASKS = 20
+# Where an idle server already needs this share of the budget, the machine is too busy to tell a slow answer
+# from a starved one, unless it takes several budgets.
+NOISE = 0.05
+TELLING = 3.0
 
 PASSWORDS = "panotti/identity/passwords.py"
 ON_THE_LOOP = edit(
@@ -32,7 +37,7 @@ BLOCKED_ONCE = edit(
     "a worker's first login reads a list of leaked passwords on the event loop",
     PASSWORDS,
     'self._nobody = await self.hash("nobody")',
-    'self._nobody = self._hasher.hash("nobody")\n            __import__("time").sleep(1.5)',
+    'self._nobody = self._hasher.hash("nobody")\n            __import__("time").sleep(4)',
 )
 OTHER_POOL = edit(
     "passwords are verified in the framework's own pool of forty threads",
@@ -53,19 +58,23 @@ def test_liveness_answers_in_time_while_the_pool_is_saturated(site: Site) -> Non
     """Every worker answers the liveness probe within its budget while logins wait for its pool."""
     path, live = site.contract.path("health.detail"), site.contract.path("health.live")
     key, user = site.key("admin"), site.user()
-    with (
-        site.workers() as asked,
-        site.workers() as looked,
-        site.meanwhile(lambda: _logins(site, user)) as load,
-        site.meanwhile(lambda: _ask(looked, path, until=load, key=key)) as details,
-    ):
-        replies = _ask(asked, live, until=load)
+    with site.workers() as asked, site.workers() as looked:
+        quiet = [reply.elapsed_s for _ in range(QUIET_ASKS) for reply in asked.ask("GET", live)]
+        with (
+            site.meanwhile(lambda: _logins(site, user)) as load,
+            site.meanwhile(lambda: _ask(looked, path, until=load, key=key)) as details,
+        ):
+            replies = _ask(asked, live, until=load)
     floor(replies, "the logins were over before liveness could be asked")
     failed = [reply.status or reply.error for reply in replies if reply.status != 200]
     slowest_s, budget_s = max(reply.elapsed_s for reply in replies), site.policy.server.liveness_budget_s
     _measured(slowest_s, budget_s, samples=len(replies))
 
     assert not failed, f"liveness was answered {failed[0]} while logins were waiting"
+    floor(
+        slowest_s <= budget_s or max(quiet) <= NOISE * budget_s or slowest_s > TELLING * budget_s,
+        f"too noisy: liveness took {max(quiet):.2f} s without load and {slowest_s:.2f} s with it",
+    )
     assert slowest_s <= budget_s, f"liveness took longer than {budget_s:g} s while logins were waiting"
     floor(_most("waiting", details.result()), "no login had to wait for a thread: nothing was saturated")
 

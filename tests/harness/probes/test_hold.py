@@ -19,6 +19,7 @@ def body(number):
 def test_held_requests_are_in_flight_until_they_are_finished(which, request, little, recorder):
     with HoldProbe(request.getfixturevalue(which))(PATH, n=3, each=body) as held:
         assert [one.begun for one in held] == [True] * 3
+        assert not any(one.answered for one in held)
         assert not little.seen
         replies = [one.finish() for one in held]
 
@@ -48,4 +49,5 @@ def test_a_server_that_does_not_ask_leaves_the_request_neither_begun_nor_refused
     plain.base_url = serve(wait)
     with HoldProbe(plain)(PATH, each=body, timeout_s=0.2) as (one,):
         assert not one.begun
+        assert not one.answered
         assert one.refusal is None
