@@ -53,9 +53,9 @@ class Supervisor:
         # What exists now is shared with the workers; collecting it would copy it into each of them.
         gc.collect()
         gc.freeze()
+        certificates, sources = self._certificates(), self._sources()
         self._fill()
         log.info("started", pid=os.getpid(), workers=len(self.workers), address=self._address())
-        certificates, sources = self._certificates(), self._sources()
         while True:
             match self._wait(self._pause()):
                 case signal.SIGTERM | signal.SIGINT:

@@ -32,14 +32,21 @@ class Served:
         return [line for line in lines if line["event"] == name]
 
     def url(self, start: int = 1) -> str:
-        """Where it listens, once it has started that often."""
+        """Where it answers, once it has started that often."""
 
-        def listening() -> str | None:
+        def answering() -> str | None:
             assert self.process.poll() is None, self.log.read_text() + self.said.read_text()
             started = self.events("started")
-            return str(started[start - 1]["address"]) if len(started) >= start else None
+            if len(started) < start:
+                return None
+            address = str(started[start - 1]["address"])
+            try:
+                httpx.get(f"{address}/health/live", trust_env=False)
+            except httpx.ConnectError:
+                return None
+            return address
 
-        found: str = until(listening, "the server listening")
+        found: str = until(answering, "the server answering")
         return found
 
     def stop(self) -> int:
