@@ -106,10 +106,11 @@ def catalogue(suites: Path, console: Console, globs: Sequence[str], *, as_json: 
 
 
 def _with_checks(suites: Path, globs: Sequence[str]) -> list[tuple[Any, list[Listed]]]:
+    controls = load().match(globs or ("*",))
     checks: dict[str, list[Listed]] = defaultdict(list)
     for check in listed(suites) if suites.is_dir() else ():
         checks[check.declaration.control].append(check)
-    return [(control, checks[control.id]) for control in load().match(globs or ("*",))]
+    return [(control, checks[control.id]) for control in controls]
 
 
 def _row(control: Any, checks: Sequence[Listed]) -> dict[str, Any]:

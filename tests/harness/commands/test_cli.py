@@ -116,7 +116,7 @@ def test_a_verification_with_reports_ends_with_the_gate(
 def test_the_self_test_says_what_was_caught(harness: Harness, suites: Path, tmp_path: Path) -> None:
     matrix = tmp_path / "matrix.json"
 
-    said = harness("selftest", "--suites", str(suites), "--json", str(matrix))
+    said = harness("selftest", "-n", "1", "--suites", str(suites), "--json", str(matrix))
 
     assert said.status == 0, said.out + said.err
     assert "1 defects: 1 caught, 0 missed, 0 error" in said.out
