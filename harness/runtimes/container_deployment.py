@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 RELAY_PORT = 9000
-_RELAY_READY_S = 10.0
+_RELAY_READY_S = 30.0
 _KILL = "import os, sys; os.kill(int(sys.argv[1]), int(sys.argv[2]))"
 
 

@@ -55,7 +55,7 @@ class Run:
             time.sleep(0.02)
         self.look()
 
-    def wait_for(self, condition: str, seconds: float = 60.0) -> None:
+    def wait_for(self, condition: str, seconds: float = 180.0) -> None:
         """Let it run until its journal says so."""
         deadline = time.monotonic() + seconds
         while condition not in self.written():

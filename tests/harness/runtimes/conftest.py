@@ -37,7 +37,7 @@ name = "small"
 [launch]
 app = "small:app"
 ready_path = "/ready"
-ready_within_s = 20.0
+ready_within_s = 90.0
 secrets = { api_key = "random" }
 api_key = { secret = "api_key" }
 
