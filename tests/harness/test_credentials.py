@@ -150,3 +150,67 @@ def test_an_odd_answer_gives_no_verdict(make, little, name, path, reason):
 def test_answers_are_read_for_credentials_of_a_checks_own(make):
     assert tokens_in(Reply(status=200, body=b'{"access_token":"an-access","expires_in":"x"}')).expires_in == 0
     assert key_in(Reply(status=201, body=b'{"id":"1","key":"a-rotated-key"}'), role="reader").id == "1"
+
+
+MANAGED = Contract(
+    name="managed",
+    capabilities=Capabilities(
+        administration=Administration(
+            api_keys="/admin/api-keys",
+            key="/admin/api-keys/{key_id}",
+            rotate="/admin/api-keys/{key_id}/rotate",
+        )
+    ),
+)
+
+
+class TestManaging:
+    def test_a_key_is_revoked_by_an_administrator_of_its_tenant(self, make, little):
+        credentials = make(MANAGED)
+        key = credentials.key(tenant="tenant-b")
+        little.answers["DELETE", f"/admin/api-keys/{key.id}"] = (204, b"")
+
+        credentials.revoke(key)
+
+        asked = little.seen[-1]
+        made_by = next(r for r in little.seen if '"writer"' in r["body"])
+        assert (asked["method"], asked["path"]) == ("DELETE", f"/admin/api-keys/{key.id}")
+        assert key_sent(asked) == key_sent(made_by) != key.value
+
+    def test_one_that_cannot_be_revoked_leaves_the_check_undecided(self, make, little):
+        credentials = make(MANAGED)
+        key = credentials.key()
+        little.answers["DELETE", f"/admin/api-keys/{key.id}"] = (503, {})
+
+        with pytest.raises(NotVerified, match="could not be revoked: the target answered 503"):
+            credentials.revoke(key)
+
+    def test_a_successor_stands_for_the_same_principal_and_is_hidden(self, make, little):
+        credentials = make(MANAGED)
+        key = credentials.key("reader", "tenant-b")
+        little.answers["POST", f"/admin/api-keys/{key.id}/rotate"] = (
+            201,
+            {"id": "next", "key": "the-successor-of-the-key-0123456789"},
+        )
+
+        successor = credentials.rotate(key)
+
+        assert (successor.id, successor.role, successor.tenant) == ("next", "reader", "tenant-b")
+        assert successor.principal == key.principal
+        assert VAULT.text(successor.value) == "$READER_KEY"
+
+    def test_a_refused_rotation_leaves_the_check_undecided(self, make, little):
+        credentials = make(MANAGED)
+        key = credentials.key()
+        little.answers["POST", f"/admin/api-keys/{key.id}/rotate"] = (409, {})
+
+        with pytest.raises(NotVerified, match="409"):
+            credentials.rotate(key)
+
+    def test_a_contract_without_them_is_absent(self, make):
+        credentials = make()
+        key = credentials.key()
+
+        for manage in (credentials.revoke, credentials.rotate):
+            with pytest.raises(Absent):
+                manage(key)

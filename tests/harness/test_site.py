@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from harness.contract import Administration, Capabilities, Contract, Http
-from harness.defects import setting
+from harness.contract import Administration, Capabilities, Contract, Http, Recordings
+from harness.defects import CLEAN, setting
 from harness.evidence import Recorder, recording
+from harness.outcome import NotVerified
 from harness.probes.browser import BrowserProbe
 from harness.probes.tls import TlsProbe
 from harness.redaction import VAULT
-from harness.runtimes import StartFailure
+from harness.runtimes import CannotShow, StartFailure
 from harness.site import Site
 
 CONTRACT = Contract(
@@ -106,3 +108,79 @@ def test_a_fault_left_behind_is_taken_back(site, plain):
     site.settle()
 
     assert (folder / "panotti.db").exists()
+
+
+class TestAnother:
+    """A further deployment beside this one."""
+
+    @pytest.fixture
+    def stopped(self, site, plain, monkeypatch):
+        stopped = []
+
+        class Runtime:
+            name = "process"
+
+            def start(self, specification):
+                self.specification = specification
+                return replace(plain, specification=specification)
+
+        site.runtime = Runtime()
+        monkeypatch.setattr(type(plain), "stop", stopped.append)
+        return stopped
+
+    def test_it_is_like_this_one_and_is_stopped_at_the_end(self, site, stopped):
+        with site.another() as other:
+            assert other.http.get("/echo").status == 200
+            specification = other.deployment.specification
+            assert (specification.profile, specification.variation) == ("production", CLEAN)
+            assert specification.instance.startswith("another-")
+            assert stopped == []
+
+        assert stopped == [other.deployment]
+
+    def test_it_is_stopped_when_the_check_fails(self, site, stopped):
+        with pytest.raises(AssertionError), site.another():
+            raise AssertionError
+
+        assert len(stopped) == 1
+
+    def test_a_server_that_was_up_already_has_none(self, site, stopped):
+        site.runtime.name = "external"
+
+        with pytest.raises(CannotShow, match="was up already"), site.another():
+            pytest.fail("it was brought up")
+        assert stopped == []
+
+
+class TestPresent:
+    """A credential shown at the route that every contract guards."""
+
+    CONTRACT = replace(
+        CONTRACT,
+        capabilities=replace(
+            CONTRACT.capabilities,
+            recordings=Recordings(started="/api/recording-started", ended="/api/recording-ended"),
+        ),
+    )
+
+    @pytest.fixture(autouse=True)
+    def _with_recordings(self, site):
+        site.contract = self.CONTRACT
+
+    @pytest.mark.parametrize("status", [200, 401, 403])
+    def test_a_decision_is_returned(self, site, little, status):
+        little.answers["POST", "/api/recording-started"] = (status, {})
+
+        assert site.present(key=None).status == status
+
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_not_now_decides_nothing(self, site, little, status):
+        little.answers["POST", "/api/recording-started"] = (status, {})
+
+        with pytest.raises(NotVerified, match=f"no decision was made on a credential: {status}"):
+            site.present()
+
+
+def test_workers_cannot_be_told_apart_without_the_guarded_detail(site):
+    with pytest.raises(NotVerified, match="guarded detail"):
+        site.workers()

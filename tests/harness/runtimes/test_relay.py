@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
+import subprocess
+import sys
 
+from harness.runtimes import relay
 from harness.runtimes.relay import Address, forward
 
 LOOPBACK = Address(host="127.0.0.1", port=0)
@@ -50,3 +55,21 @@ def test_much_passes_whole() -> None:
 
 def test_a_target_that_is_gone_closes_the_connection() -> None:
     assert asyncio.run(_through(None, b"", target_up=False)) == b""
+
+
+def test_as_a_program_it_tells_its_ports_and_relays_from_each_address() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as target:
+        listening = f"127.0.0.1:{target.getsockname()[1]}"
+        command = [sys.executable, relay.__file__, listening, "127.0.0.1:0=127.0.0.77", "127.0.0.1:0"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+            assert program.stdout is not None
+            try:
+                ports = json.loads(program.stdout.readline())
+                came_from = []
+                for port in ports:
+                    with socket.create_connection(("127.0.0.1", port)), target.accept()[0] as accepted:
+                        came_from.append(accepted.getpeername()[0])
+            finally:
+                program.terminate()
+
+    assert came_from == ["127.0.0.77", "127.0.0.1"]
