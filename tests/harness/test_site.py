@@ -125,7 +125,7 @@ class TestAnother:
                 return replace(plain, specification=specification)
 
         site.runtime = Runtime()
-        monkeypatch.setattr(type(plain), "stop", stopped.append)
+        monkeypatch.setattr(type(plain), "stop", lambda deployment: stopped.append(deployment))
         return stopped
 
     def test_it_is_like_this_one_and_is_stopped_at_the_end(self, site, stopped):
