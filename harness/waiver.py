@@ -27,7 +27,12 @@ _REMEDY = (
     "A waiver is [[waiver]] with control, profile, fingerprint (printed with the finding), owner, "
     "reason, and expires = 2027-01-31T00:00:00Z, in UTC."
 )
-_HEX_OR_NUMBER = re.compile(r"0x[0-9a-f]+|\b(?=[0-9a-f-]*[0-9])[0-9a-f-]{8,}\b|\d+(?:\.\d+)?", re.IGNORECASE)
+# A status that was answered is what the failure is; any other number is of this build, port or moment.
+_PASSING = re.compile(
+    r"(?P<status>\b(?:answer(?:s|ed)?|refused|status)(?: with| by)? [1-5]\d\d\b(?![.\d]))"
+    r"|0x[0-9a-f]+|\b(?=[0-9a-f-]*[0-9])[0-9a-f-]{8,}\b|\d+(?:\.\d+)?",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +105,6 @@ def revive_waivers(records: Iterable[Mapping[str, Any]]) -> tuple[Waiver, ...]:
 
 def fingerprint(*, control: str, check: str, profile: str, message: str) -> str:
     """Return what a finding looks like in 16 hexadecimal digits, the same over builds, ports and times."""
-    looks = _HEX_OR_NUMBER.sub("#", " ".join(message.split()))
+    looks = _PASSING.sub(lambda found: found["status"] or "#", " ".join(message.split()))
     text = "\n".join((control, check, profile, looks))
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16]

@@ -113,6 +113,19 @@ class TestFingerprint:
     def test_everything_else_does(self, other: str) -> None:
         assert looks(FAILED.message) != other
 
+    @pytest.mark.parametrize(
+        "message", ["it answered {}", "POST /x answers {}: no", "the server's status {}"]
+    )
+    def test_another_status_is_another_failure(self, message: str) -> None:
+        assert len({looks(message.format(status)) for status in (200, 401, 403, 500)}) == 4
+        assert looks(message.format(200) + " after 12 ms") == looks(message.format(200) + " after 340 ms")
+
+    @pytest.mark.parametrize(
+        ("one", "other"), [("with 120 requests", "with 4500 requests"), ("got 99 of 200", "got 98 of 180")]
+    )
+    def test_a_count_is_no_status(self, one: str, other: str) -> None:
+        assert looks(one) == looks(other)
+
     def test_words_of_hexadecimal_letters_are_words(self) -> None:
         assert looks("the facade is decade old") != looks("the decade is facade old")
 
