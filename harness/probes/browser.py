@@ -46,6 +46,8 @@ _ARGUMENTS: Final = (
 )
 _TIMEOUT_MS: Final = 10_000
 _SHOWN: Final = 500
+_DISTURBED: Final = "net::ERR_NETWORK_CHANGED"
+_DISTURBED_AT_MOST: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,7 @@ class BrowserPage:
     def fetch(self, path: str, **options: Unpack[FetchOptions]) -> BrowserAnswer:
         """Call fetch() on the target from the page's script."""
         told = fetch_arguments(options)
-        answer = _in_browser(lambda: self._page.evaluate(FETCH, [f"{self._peer.url}{path}", told]))
+        answer = self._undisturbed([f"{self._peer.url}{path}", told])
         return self._answered(
             f"{told.get('method', 'GET')} {path} by fetch()",
             status=answer["status"],
@@ -92,6 +94,19 @@ class BrowserPage:
             body=answer["body"],
             error=answer["error"],
         )
+
+    def _undisturbed(self, arguments: list[object]) -> Any:
+        """Return what the script got. Raises NotVerified when this machine's network never kept still.
+
+        Chromium gives every request up when any interface of the machine comes or goes, and Docker's do with
+        each container: such an end is no answer of the target, and tells nothing about it.
+        """
+        for _ in range(_DISTURBED_AT_MOST):
+            answer = _in_browser(lambda: self._page.evaluate(FETCH, arguments))
+            if answer["status"] or not any(_DISTURBED in line for line in self._console):
+                return answer
+            self._console.clear()
+        raise NotVerified("the browser gave its requests up: network interfaces of this machine come and go")
 
     def submit(self, path: str, fields: Mapping[str, str], *, method: str = "POST") -> BrowserAnswer:
         """Send a form to the target, as a forged page would; the page itself moves there."""
@@ -184,7 +199,7 @@ class BrowserProbe:
             if session is not None:
                 context.add_cookies([cookie_of(peer, session)])
             page = context.new_page()
-            page.goto(f"https://sandboxed.example{SANDBOX}" if origin == "null" else f"{origin}/")
+            _go(page, f"https://sandboxed.example{SANDBOX}" if origin == "null" else f"{origin}/")
         except Error as cause:
             context.close()
             raise ProbeFailed(
@@ -254,6 +269,18 @@ _DRIVER: Final = _Driver()
 
 def _in_browser(call: Callable[[], T]) -> T:
     return _DRIVER.run(call)
+
+
+def _go(page: Page, url: str) -> None:
+    """Open a page; once more when only the machine's network interfaces changed meanwhile."""
+    for left in reversed(range(_DISTURBED_AT_MOST)):
+        try:
+            page.goto(url)
+        except Error as cause:
+            if not left or _DISTURBED not in cause.message:
+                raise
+        else:
+            return
 
 
 def _status(response: Response | None) -> int:
