@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -61,6 +62,7 @@ class Run:
         while condition not in self.written():
             assert self.process.poll() is None, self.process.communicate()
             assert time.monotonic() < deadline, f"no {condition} within {seconds} s"
+            self.look()
             time.sleep(0.02)
         self.look()
 
@@ -123,6 +125,7 @@ class Starter:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=_heed_ctrl_c,
         )
         run = Run(tmp, journal, process, mark)
         self.runs.append(run)
@@ -135,10 +138,16 @@ def start(tmp_path: Path) -> Iterator[Starter]:
     starter = Starter(tmp_path)
     yield starter
     for run in starter.runs:
+        run.look()
         run.process.kill()
         run.process.communicate()
         for run_id in run.seen:
             watchdog.sweep(run_id, run.tmp / f"panotti-{run_id}")
+
+
+def _heed_ctrl_c() -> None:
+    """A shell's background job, such as these tests may be, ignores SIGINT, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _processes(marks: set[bytes]) -> Iterator[int]:

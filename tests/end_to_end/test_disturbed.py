@@ -18,15 +18,16 @@ from harness.commands import reporting
 
 from .conftest import Starter, needs_docker
 
-# How many random moments to kill at; the release is checked with ten.
+# How many random moments to kill at, and which ones; the release is checked with ten.
 MOMENTS = int(os.environ.get("KILL_MOMENTS", "2"))
+SEED = os.environ.get("KILL_SEED", "")
 BOTH = ("-p", "testing", "-p", "production")
 
 
 @needs_docker
 @pytest.mark.parametrize("moment", range(MOMENTS))
 def test_nothing_is_left_of_a_killed_run(start: Starter, moment: int) -> None:
-    seconds = random.Random(os.urandom(8)).uniform(0.1, 7.0)
+    seconds = random.Random(f"{SEED} {moment}").uniform(0.1, 7.0)
     run = start(*BOTH, "--runtime", "containers")
 
     run.watch(seconds)
@@ -70,7 +71,7 @@ def test_a_second_interrupt_ends_it_at_once(start: Starter) -> None:
 
 @needs_docker
 def test_docker_that_stops_midway_is_named_and_closes_no_gate_by_itself(
-    start: Starter, daemon: Daemon
+    daemon: Daemon, start: Starter
 ) -> None:
     run = start("-p", "testing", "--runtime", "containers", environment={"DOCKER_HOST": daemon.url})
     run.wait_for("deployment.ready")
