@@ -108,8 +108,8 @@ def _judge(sampling: _Sampling) -> TimingResult:
         raise NotVerified(f"the answers were not alike, so their times cannot be compared: {statuses}")
     try:
         effect = judge_pairs(sampling.differences, alpha=sampling.alpha, power=sampling.power)
-    except ValueError as cause:
-        raise NotVerified(f"timing: {cause}") from None
+    except ValueError:
+        raise NotVerified(f"timing: {sampling.pairs} pairs in the time there was are too few") from None
     status, looked_for_s = next(iter(sampling.statuses)), sampling.looked_for_s
     result = TimingResult(
         effect=effect, pairs=sampling.pairs, looked_for_s=looked_for_s, status=status, alpha=sampling.alpha
