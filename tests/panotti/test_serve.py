@@ -16,7 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.panotti.edge.conftest import PATIENCE, ROOT, until
+from tests.panotti.edge.conftest import PATIENCE, until
+from tests.panotti.edge.nursery import ROOT
 
 
 @dataclass

@@ -8,8 +8,6 @@ import re
 import signal
 import socket
 import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,8 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-SCRIPT = Path(__file__).with_name("small_server.py")
-ROOT = Path(__file__).parents[3]
+from tests.panotti.edge.nursery import Forked, Nursery
+
 PATIENCE = 60.0
 
 
@@ -97,7 +95,7 @@ class Connection:
 
 @dataclass
 class Server:
-    process: subprocess.Popen[bytes]
+    process: Forked
     log: Path
     gate: Path
     trust: ssl.SSLContext | None = None
@@ -186,19 +184,26 @@ def request(
 Start = Callable[..., Server]
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    forking = Nursery()
+    yield forking
+    forking.close()
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def start(tmp_path: Path, nursery: Nursery) -> Iterator[Start]:
     """Starts servers with settings given as keywords; `trust` is the client's TLS context."""
-    yield from _starter(tmp_path)
+    yield from _starter(tmp_path, nursery)
 
 
 @pytest.fixture(scope="module")
-def start_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+def start_shared(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> Iterator[Start]:
     """The same for servers that a module's tests only look at."""
-    yield from _starter(tmp_path_factory.mktemp("shared"))
+    yield from _starter(tmp_path_factory.mktemp("shared"), nursery)
 
 
-def _starter(tmp_path: Path) -> Iterator[Start]:
+def _starter(tmp_path: Path, nursery: Nursery) -> Iterator[Start]:
     servers: list[Server] = []
 
     def begin(*, trust: ssl.SSLContext | None = None, ready: bool = True, **settings: object) -> Server:
@@ -210,16 +215,9 @@ def _starter(tmp_path: Path) -> Iterator[Start]:
             **{f"PANOTTI_{key.upper()}": str(value) for key, value in values.items() if key.islower()},
             **{key: str(value) for key, value in values.items() if key.isupper()},
             "GATE": str(gate),
-            "PYTHONPATH": str(ROOT),
         }
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                [sys.executable, str(SCRIPT)],
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                cwd=tmp_path,
-            )
+        log.touch()
+        process = nursery.fork(environment, tmp_path, log)
         server = Server(process, log, gate, trust)
         servers.append(server)
         if ready:

@@ -1,11 +1,13 @@
-"""A small application behind the server's whole edge, to be run as a process: python small_server.py."""
+"""A small application behind the server's whole edge, run in processes of its own: see nursery.py."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
+import traceback
 from pathlib import Path
+from typing import Any, NoReturn
 
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -153,5 +155,41 @@ def main() -> int:
     return Supervisor(build(settings), settings, context).run()
 
 
+def nursery() -> None:
+    """Fork a server for every line of JSON, and answer its process id once it has lost its parent."""
+    for line in sys.stdin:
+        reader, writer = os.pipe()
+        between = os.fork()
+        if between == 0:
+            server = os.fork()
+            if server == 0:
+                become(orjson.loads(line))
+            os.write(writer, str(server).encode())
+            os._exit(0)
+        os.close(writer)
+        os.waitpid(between, 0)
+        with os.fdopen(reader) as told:
+            sys.stdout.write(f"{told.read()}\n")
+        sys.stdout.flush()
+
+
+def become(order: dict[str, Any]) -> NoReturn:
+    """Be the server that was ordered, and end with its status."""
+    status = 1
+    try:
+        os.environ.clear()
+        os.environ.update(order["environment"])
+        os.chdir(order["directory"])
+        nothing, log = os.open(os.devnull, os.O_RDONLY), os.open(order["log"], os.O_WRONLY | os.O_CREAT)
+        for descriptor, file in enumerate((nothing, log, log)):
+            os.dup2(file, descriptor)
+        os.closerange(3, 64)
+        status = main()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    nursery() if "--nursery" in sys.argv else sys.exit(main())
