@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from panotti.identity.digests import fresh
 from panotti.secrets import generate
 from tests.panotti.core.client import Client
 from tests.panotti.core.conftest import SECRETS, Serve
@@ -162,6 +163,12 @@ def test_a_refresh_rotates(server: Client, admin: dict[str, str]) -> None:
 
     assert second["refresh_token"] != first["refresh_token"]
     assert status(server, second["access_token"]) == 200
+
+
+def test_a_refresh_token_that_was_never_issued_is_refused(server: Client) -> None:
+    reply = server.post("/auth/refresh", json={"refresh_token": fresh("pnr")})
+
+    assert reply.status_code == 401
 
 
 def test_using_a_refresh_token_again_ends_the_family(server: Client, admin: dict[str, str]) -> None:

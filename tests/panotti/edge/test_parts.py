@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from panotti.logs import redact
+from panotti.logs import LINE_LIMIT, redact
 from panotti.middleware.errors import ErrorsMiddleware
 from panotti.middleware.security_headers import SecurityHeadersMiddleware
 from panotti.problems import Problem
@@ -112,3 +112,23 @@ def test_the_redirect_without_a_list_needs_a_host_and_leaves_out_the_usual_port(
     assert answer(app)[0] == 400
     status, headers = answer(app, "/x", (b"host", b"any.example:80"))
     assert (status, headers["location"]) == (308, "https://any.example/x")
+
+
+@pytest.mark.parametrize("character", ["x y ", "ä", "\x01", "\U0001f600"])
+def test_a_line_too_long_keeps_its_head_and_the_end_of_its_longest_text(character):
+    program = (
+        "import sys; from panotti import logs; logs.configure('info')\n"
+        "text = sys.argv[1] * 9000 + 'the innermost frame'\n"
+        "logs.log.error('failed', traceback=text, short='kept')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    out = subprocess.run(
+        [sys.executable, "-c", program, character], env=environment, capture_output=True, check=True
+    ).stdout
+
+    line = json.loads(out)
+    assert len(out) <= LINE_LIMIT
+    assert (line["event"], line["short"]) == ("failed", "kept")
+    assert line["traceback"].startswith("[...] ")
+    assert line["traceback"].endswith("the innermost frame")
