@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from harness import chain
 from harness.chain import ORIGIN, Flaw, Line
 
+TEXT = st.text('aZ "\\/\n\x00\x7fé\u2028\U0001f600', max_size=8)
 JSON = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**64 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
+    | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=8,
 )
 
