@@ -24,11 +24,13 @@ from harness.workspace import DIRECTORY_VARIABLE, Workspace
 
 PLAIN = Path(__file__).parents[1] / "targets" / "plain"
 CONTRACT = PLAIN / "contract.toml"
+# The mark of a run that these would join; and what would measure the coverage of whole suites.
+LEFT_OUT = {watchdog.RUN_VARIABLE, DIRECTORY_VARIABLE, "COVERAGE_PROCESS_CONFIG"}
 
 
 def verify(directory: Path, *words: str, environment: dict[str, str] | None = None) -> JournalView:
     """Verify the production profile, which must close the gate; return the journal."""
-    unmarked = {k: v for k, v in os.environ.items() if k not in {watchdog.RUN_VARIABLE, DIRECTORY_VARIABLE}}
+    unmarked = {k: v for k, v in os.environ.items() if k not in LEFT_OUT}
     done = subprocess.run(
         [sys.executable, "-m", "harness", "verify", "-p", "production", "--journal", str(directory), *words],
         cwd=places.PROJECT,
