@@ -27,6 +27,7 @@ from harness.probes.hold import HoldProbe
 from harness.probes.http import HttpProbe, Options
 from harness.probes.logs import LogProbe
 from harness.probes.openapi import OpenApiProbe
+from harness.probes.pace import Pace
 from harness.probes.processes import ProcessProbe
 from harness.probes.raw import RawProbe
 from harness.probes.reply import Reply
@@ -79,8 +80,10 @@ class Site:
         self.twin = twin
         auth_header = contract.http.auth_header
         VAULT.learn_all(deployment.secrets)
-        self.http = HttpProbe(deployment, auth_header=auth_header)
-        self.burst = BurstProbe(deployment, auth_header=auth_header)
+        quota = policy.rate.address
+        pace = Pace(quota.quota, quota.window_s, exempt=policy.rate.exempt)
+        self.http = HttpProbe(deployment, auth_header=auth_header, pace=pace)
+        self.burst = BurstProbe(deployment, auth_header=auth_header, pace=pace)
         self.raw = RawProbe(deployment, auth_header=auth_header)
         self.timing = TimingProbe(deployment, auth_header=auth_header)
         self.hold = HoldProbe(deployment, auth_header=auth_header)

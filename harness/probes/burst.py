@@ -13,6 +13,7 @@ from typing import Unpack, cast
 from harness.evidence import record, waited
 from harness.probes.exchange import record_exchange
 from harness.probes.message import Parts, Request, compose
+from harness.probes.pace import Pace
 from harness.probes.peer import Base, Peer, Via, find_peer
 from harness.probes.reply import Reply
 from harness.probes.wire import Line
@@ -56,9 +57,12 @@ class BurstResult:
 class BurstProbe:
     """Sends bursts to one deployment."""
 
-    def __init__(self, deployment: Deployment, *, auth_header: str = "X-API-Key") -> None:
+    def __init__(
+        self, deployment: Deployment, *, auth_header: str = "X-API-Key", pace: Pace | None = None
+    ) -> None:
         self._deployment = deployment
         self._auth_header = auth_header
+        self._pace = pace
 
     def __call__(
         self,
@@ -92,6 +96,8 @@ class BurstProbe:
             for i in range(n)
         ]
         peer = find_peer(self._deployment, base, via)
+        if self._pace and via is None:
+            self._pace.take(paths[0], n)
         volley = _Volley(peer, requests, stop_at=stop_at, keep=connection == "kept", timeout_s=timeout_s)
         result = volley.fire(min(concurrency, n))
         _record(peer, requests, result, concurrency)

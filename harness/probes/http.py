@@ -18,6 +18,7 @@ from harness.errors import ProbeFailed
 from harness.evidence import waiting_for_target
 from harness.probes.exchange import record_exchange
 from harness.probes.message import Parts, Request, compose, parts_of
+from harness.probes.pace import Pace
 from harness.probes.peer import Base, Peer, Via, find_peer
 from harness.probes.reply import Headers, Reply
 from harness.runtimes import Deployment
@@ -41,9 +42,12 @@ class Options(Parts, total=False):
 class HttpProbe:
     """Sends requests to one deployment. Safe to use from several threads."""
 
-    def __init__(self, deployment: Deployment, *, auth_header: str = "X-API-Key") -> None:
+    def __init__(
+        self, deployment: Deployment, *, auth_header: str = "X-API-Key", pace: Pace | None = None
+    ) -> None:
         self._deployment = deployment
         self._auth_header = auth_header
+        self._pace = pace
         self._kept: dict[tuple[bool, bool], httpx.HTTPTransport] = {}
 
     def request(self, method: str, path: str, **options: Unpack[Options]) -> Reply:
@@ -54,6 +58,8 @@ class HttpProbe:
         """
         request = compose(method, path, auth_header=self._auth_header, **parts_of(options))
         peer = find_peer(self._deployment, options.get("base", "tls"), options.get("via"))
+        if self._pace and options.get("via") is None:
+            self._pace.take(path)
         with waiting_for_target():
             reply = self._exchange(peer, request, options)
         record_exchange(peer, request, reply)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +9,7 @@ from harness.contract import Administration, Capabilities, Contract, Http, Recor
 from harness.defects import CLEAN, setting
 from harness.evidence import Recorder, recording
 from harness.outcome import NotVerified
+from harness.policy import load_policy
 from harness.probes.browser import BrowserProbe
 from harness.probes.tls import TlsProbe
 from harness.redaction import VAULT
@@ -42,7 +42,7 @@ def site(plain):
     plain.secrets = {"token_key": "s3cret-of-the-site"}
     site = Site(
         deployment=plain,
-        policy=SimpleNamespace(),
+        policy=load_policy("production"),
         contract=CONTRACT,
         runtime=Starting(),
         twin=lambda profile: profile,
