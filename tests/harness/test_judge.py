@@ -245,6 +245,7 @@ class TestWaiver:
         found = result(FAILED, other, waivers=(self.WAIVER,))
 
         assert (found.verdict, found.reason) == (Verdict.NOT_VERIFIED, "too noisy")
+        assert found.waiver is None
 
     def test_a_waived_control_needs_no_counterexample(self) -> None:
         assert result(make.declared(), FAILED, waivers=(self.WAIVER,)).opens

@@ -67,6 +67,7 @@ class TestCases:
     def test_the_self_test_tries_a_clean_twin_and_each_defect_in_one_profile(self) -> None:
         tried = cases(declaration(broken_by=(ANY, ROOT)), ("testing",), selftest=True)
 
+        assert all(case.selftest for case in tried)
         assert [(case.profile, case.defect) for case in tried] == [
             ("production", None),
             ("production", ANY),

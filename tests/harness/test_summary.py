@@ -39,6 +39,9 @@ class TestVerdicts:
         assert ["│", "middleware.cors", "│", "1", "pass", "│", "1", "fail,", "1", "pass", "│"] in lines
         assert ["│", "all", "│", "1", "pass", "│", "1", "fail,", "2", "pass", "│"] in lines
 
+    def test_a_single_group_needs_no_sum(self) -> None:
+        assert " all " not in shown(*verdicts(make.view(make.finding())))
+
     def test_a_run_of_nothing_says_so(self) -> None:
         assert shown(*verdicts(make.view())) == "No check ran."
 
@@ -52,6 +55,9 @@ class TestReasons:
         assert lines[0] == "  reason 0"
         assert lines[-1] == "  … and 3 more; `harness report` shows them all"
         assert len(lines) == 13
+
+    def test_as_many_as_fit_are_all_shown(self) -> None:
+        assert len(list(reasons(Decision(status=CLOSED, why=("reason",) * 12)))) == 12
 
     def test_an_open_gate_has_none(self) -> None:
         assert list(reasons(Decision(status=OPEN, why=()))) == []
