@@ -28,7 +28,10 @@ build/.packages: deploy/packages.sh
 	@touch $@
 
 test: setup lint ## lint, types, import rules and the project's own tests, with their coverage
-	$(PY) -m pytest --quiet
+	@rm -f .coverage .coverage.*
+	$(VENV)/bin/coverage run -m pytest --quiet -n 2 --dist worksteal
+	$(VENV)/bin/coverage combine --quiet
+	$(VENV)/bin/coverage report
 
 lint: setup ## ruff, mypy (strict), import rules
 	$(VENV)/bin/ruff check .

@@ -15,6 +15,7 @@ from harness.runtimes import Deployment, RuntimeName, Specification, StartFailur
 from harness.runtimes.launch import Plan, plan
 from harness.runtimes.pki import Authority
 from harness.runtimes.readiness import Door, await_ready
+from harness.runtimes.slots import slot
 from harness.target import Target
 from harness.workspace import Workspace
 
@@ -109,22 +110,23 @@ class LocalRuntime(ABC):
         raise AssertionError("unreachable: the last try returns")
 
     def _once(self, planned: Plan, timeout_s: float) -> tuple[Launched, StartFailure | None]:
-        began = time.monotonic()
-        launched = self._launch(planned)
-        with self._lock:
-            self._up.append(launched)
-        try:
-            failure = await_ready(
-                launched.door,
-                exited=launched.exit_status,
-                output=launched.logs,
-                timeout_s=timeout_s,
-                ours=launched.holds_port,
-            )
-        except BaseException:
-            launched.stop()
-            raise
-        launched.started_in_s = time.monotonic() - began
+        with slot(self.workspace.root):
+            began = time.monotonic()
+            launched = self._launch(planned)
+            with self._lock:
+                self._up.append(launched)
+            try:
+                failure = await_ready(
+                    launched.door,
+                    exited=launched.exit_status,
+                    output=launched.logs,
+                    timeout_s=timeout_s,
+                    ours=launched.holds_port,
+                )
+            except BaseException:
+                launched.stop()
+                raise
+            launched.started_in_s = time.monotonic() - began
         if failure is not None:
             launched.stop()
         return launched, failure
