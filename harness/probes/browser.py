@@ -47,6 +47,7 @@ _ARGUMENTS: Final = (
 _TIMEOUT_MS: Final = 10_000
 _SHOWN: Final = 500
 _DISTURBED: Final = "net::ERR_NETWORK_CHANGED"
+_ERROR_PAGE: Final = "chrome-error://chromewebdata/"  # of the try before, which may still be arriving
 _DISTURBED_AT_MOST: Final = 5
 
 
@@ -277,7 +278,7 @@ def _go(page: Page, url: str) -> None:
         try:
             page.goto(url)
         except Error as cause:
-            if not left or _DISTURBED not in cause.message:
+            if not left or not any(sign in cause.message for sign in (_DISTURBED, _ERROR_PAGE)):
                 raise
         else:
             return

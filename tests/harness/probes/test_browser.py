@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
+from playwright.sync_api import Error
 
 from harness.errors import ProbeFailed
 from harness.outcome import NotVerified
@@ -86,3 +89,33 @@ def test_a_machine_without_a_browser_is_not_verified(secure, monkeypatch):
     with pytest.raises(NotVerified, match="no browser on this machine"):
         probe.fetch(LISTED, "/")
     probe.close()
+
+
+CHANGED = "Page.goto: net::ERR_NETWORK_CHANGED at https://app.panotti.test/"
+ARRIVING = 'Page.goto: Navigation is interrupted by another navigation to "chrome-error://chromewebdata/"'
+REFUSED = "Page.goto: net::ERR_CONNECTION_REFUSED at https://app.panotti.test/"
+
+
+@pytest.mark.parametrize(
+    ("ends", "tries", "opened"),
+    [
+        ([], 1, True),
+        ([CHANGED, ARRIVING, CHANGED], 4, True),
+        ([REFUSED], 1, False),
+        ([CHANGED, REFUSED], 2, False),
+        ([CHANGED] * 9, 5, False),
+    ],
+)
+def test_only_a_changed_network_lets_a_page_be_opened_again(ends, tries, opened):
+    left, asked = list(ends), []
+
+    def goto(url):
+        asked.append(url)
+        if left:
+            raise Error(left.pop(0))
+
+    page = SimpleNamespace(goto=goto)
+    with contextlib.nullcontext() if opened else pytest.raises(Error):
+        browser._go(page, "https://app.panotti.test/")
+
+    assert len(asked) == tries
