@@ -29,12 +29,13 @@ build/.packages: deploy/packages.sh
 
 test: setup lint ## lint, types, import rules and the project's own tests, with their coverage
 	@rm -f .coverage .coverage.*
-	$(VENV)/bin/coverage run -m pytest --quiet -n 2 --dist worksteal
+	$(VENV)/bin/coverage run -m pytest --quiet -n 3 --dist worksteal
 	$(VENV)/bin/coverage combine --quiet
 	$(VENV)/bin/coverage report
 
 lint: setup ## ruff, mypy (strict), import rules
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check --quiet .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
 
