@@ -12,7 +12,17 @@ from harness.declare import Declaration, declaration_of
 from harness.declared import base_of
 from harness.errors import UserError
 
-_QUIET = ("--collect-only", "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+# Nothing is run, so no assert is to be rewritten; the program that asks has imported this package already.
+_QUIET = (
+    "--collect-only",
+    "--assert=plain",
+    "-p",
+    "no:terminal",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:hypothesispytest",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -87,3 +88,19 @@ def test_at_its_url_it_fails_what_it_lacks(tmp_path: Path, address: tuple[str, s
     intrusive = [f for f in view.findings if "--intrusive" in f.message]
     assert intrusive, "what floods is left out without leave"
     assert {finding.verdict for finding in intrusive} == {Verdict.NOT_VERIFIED}
+
+
+def test_the_catalogue_lists_checks_and_defects_in_a_process_of_its_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "catalogue", "--json", "-c", "middleware.cors.*"],
+        cwd=places.PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert len(rows) == 4
+    assert all(check["defects"] for row in rows for check in row["checks"])
+    assert all(row["checks"] for row in rows)
