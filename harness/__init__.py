@@ -10,13 +10,20 @@ from harness.declare import control
 from harness.defects import CLEAN, certificate, container, defect, edit, secret, secret_files, setting
 from harness.evidence import record
 from harness.outcome import Absent, floor, not_applicable, not_verified
-from harness.records import Measurement, Observation
+from harness.records import Chart, Diagram, Hop, Line, Mark, Measurement, Node, Observation, Table
 
 __all__ = [
     "CLEAN",
     "Absent",
+    "Chart",
+    "Diagram",
+    "Hop",
+    "Line",
+    "Mark",
     "Measurement",
+    "Node",
     "Observation",
+    "Table",
     "certificate",
     "container",
     "control",

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from harness.records import Evidence, Exchange, Json, Measurement, Observation
+from harness.records import Chart, Diagram, Evidence, Exchange, Json, Measurement, Observation, Table
 from harness.redaction import VAULT
 
 _HEAD = 8  # the first records of a check show its stimulus, the last what it was judged on
@@ -59,11 +59,15 @@ class Recorder:
             self._spans[purpose].append((started, ended))
 
     def telling(self, limit: int = 40) -> tuple[Evidence, ...]:
-        """Return at most `limit` records: the first few and the last."""
+        """Return at most `limit` records, the first few and the last, and every exhibit besides."""
         taken = self._evidence
-        if len(taken) > limit:
-            taken = [*taken[: min(_HEAD, limit)], *taken[len(taken) - max(limit - _HEAD, 0) :]]
-        return tuple(item() if callable(item) else item for item in taken)
+        last = len(taken) - max(limit - _HEAD, 0)
+        kept = (
+            item
+            for number, item in enumerate(taken)
+            if len(taken) <= limit or number < min(_HEAD, limit) or number >= last or _is_exhibit(item)
+        )
+        return tuple(item() if callable(item) else item for item in kept)
 
     def seconds(self) -> Seconds:
         """Return the time waited so far; what overlaps a demanded wait is not the target's."""
@@ -135,6 +139,10 @@ def waiting_for_target() -> Iterator[None]:
         waited("target", min(started + time.thread_time() - used, ended), ended)
 
 
+def _is_exhibit(item: object) -> bool:
+    return isinstance(item, Chart | Table | Diagram)
+
+
 def _is_set_up(evidence: Evidence) -> bool:
     return not isinstance(evidence, Exchange) or 0 < evidence.status < 400
 
@@ -147,6 +155,11 @@ def _clean(evidence: Evidence) -> Evidence:
             return replace(evidence, detail=_hide(evidence.detail))
         case Observation():
             return replace(evidence, subject=VAULT.text(evidence.subject), data=_hide(evidence.data))
+        case Table():
+            rows = (tuple(VAULT.text(v) if isinstance(v, str) else v for v in row) for row in evidence.rows)
+            return replace(evidence, rows=tuple(rows))
+        case Chart() | Diagram():
+            return evidence  # names and numbers of the harness's own
 
 
 def _hide(data: Mapping[str, Json]) -> dict[str, Json]:

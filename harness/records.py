@@ -50,7 +50,81 @@ class Observation:
     data: Mapping[str, Json]
 
 
-Evidence = Exchange | Measurement | Observation
+Page = Literal["topology", "performance", "rollout", "fuzz", "supply-chain"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One curve of a chart: its points in the order of x."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A moment on a chart's x axis at which something happened."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """Curves for a page of the report. x, y: what the axes show, with the unit: "time (s)"."""
+
+    kind: Literal["chart"] = "chart"
+    page: Page
+    title: str
+    x: str
+    y: str
+    lines: tuple[Line, ...]
+    marks: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows for a page of the report, each as long as `columns`."""
+
+    kind: Literal["table"] = "table"
+    page: Page
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[bool | int | float | str | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A part of a diagram. zone: what it stands in, a network for example; zones are drawn as boxes."""
+
+    name: str
+    label: str
+    zone: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """A way between two nodes, by their names. controls: those whose verdicts it shows."""
+
+    source: str
+    target: str
+    label: str = ""
+    controls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagram:
+    """Nodes and hops for a page of the report."""
+
+    kind: Literal["diagram"] = "diagram"
+    page: Page
+    title: str
+    nodes: tuple[Node, ...]
+    hops: tuple[Hop, ...]
+
+
+Exhibit = Chart | Table | Diagram
+Evidence = Exchange | Measurement | Observation | Exhibit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,24 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from harness.records import Event, Evidence, Exchange, Finding, Measurement, Observation, Proof, Run, Timing
+from harness.records import (
+    Chart,
+    Diagram,
+    Event,
+    Evidence,
+    Exchange,
+    Finding,
+    Hop,
+    Line,
+    Mark,
+    Measurement,
+    Node,
+    Observation,
+    Proof,
+    Run,
+    Table,
+    Timing,
+)
 from harness.verdict import Verdict
 
 T = TypeVar("T")
@@ -14,6 +31,9 @@ _EVIDENCE: Mapping[str, type[Evidence]] = {
     "exchange": Exchange,
     "measurement": Measurement,
     "observation": Observation,
+    "chart": Chart,
+    "table": Table,
+    "diagram": Diagram,
 }
 
 
@@ -61,7 +81,30 @@ def _evidence(payload: Any) -> Evidence:
         raise Unreadable("unknown kind of evidence") from None
     if kind is Exchange:
         return _build(Exchange, payload, request_headers=_pairs, response_headers=_pairs)
-    return _build(kind, payload)
+    return _build(kind, payload, **_PARTS.get(kind, {}))
+
+
+def _line(payload: Any) -> Line:
+    return _build(Line, payload, points=_points)
+
+
+def _points(values: Any) -> tuple[tuple[float, float], ...]:
+    return tuple((float(x), float(y)) for x, y in values)
+
+
+def _hop(payload: Any) -> Hop:
+    return _build(Hop, payload, controls=tuple)
+
+
+def _each(make: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
+    return lambda values: tuple(make(value) for value in values)
+
+
+_PARTS: Mapping[type[Evidence], Mapping[str, Callable[[Any], Any]]] = {
+    Chart: {"lines": _each(_line), "marks": _each(lambda mark: _build(Mark, mark))},
+    Table: {"columns": tuple, "rows": _each(tuple)},
+    Diagram: {"nodes": _each(lambda node: _build(Node, node)), "hops": _each(_hop)},
+}
 
 
 def _pairs(values: Any) -> tuple[tuple[str, str], ...]:

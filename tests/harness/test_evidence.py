@@ -6,7 +6,7 @@ import pytest
 
 from harness import evidence
 from harness.evidence import Recorder, recording
-from harness.records import Exchange, Measurement, Observation
+from harness.records import Exchange, Measurement, Observation, Table
 from harness.redaction import VAULT
 
 
@@ -92,3 +92,17 @@ def test_the_harness_own_processor_time_is_not_the_targets(recorder):
         sum(range(300_000))
 
     assert recorder.seconds().target_s < time.perf_counter() - started
+
+
+def test_an_exhibit_is_kept_however_much_there_is_and_without_its_secrets(recorder):
+    VAULT.learn("secret-of-an-exhibit", "$API_KEY")
+    for number in range(100):
+        evidence.record(exchange(200 + number))
+        if number == 50:
+            rows = (("secret-of-an-exhibit", 1), (None, 2.5))
+            evidence.record(Table(page="fuzz", title="t", columns=("a", "b"), rows=rows))
+
+    kept = recorder.telling(limit=10)
+
+    assert [item.rows for item in kept if isinstance(item, Table)] == [(("$API_KEY", 1), (None, 2.5))]
+    assert [item.status for item in kept if isinstance(item, Exchange)] == [*range(200, 208), 298, 299]

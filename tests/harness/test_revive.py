@@ -10,7 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import chain
-from harness.records import Event, Evidence, Exchange, Finding, Measurement, Observation, Proof, Run, Timing
+from harness.records import (
+    Chart,
+    Diagram,
+    Event,
+    Evidence,
+    Exchange,
+    Finding,
+    Hop,
+    Line,
+    Mark,
+    Measurement,
+    Node,
+    Observation,
+    Proof,
+    Run,
+    Table,
+    Timing,
+)
 from harness.revive import Unreadable, revive_event, revive_finding, revive_proof, revive_run
 from harness.verdict import Verdict
 from tests.harness import make
@@ -32,8 +49,31 @@ EXCHANGE = st.builds(
 MEASUREMENT = st.builds(
     Measurement, name=TEXT, value=NUMBER, unit=TEXT, samples=st.integers(0, 9), bound=TEXT, detail=DATA
 )
+POINTS = st.lists(st.tuples(NUMBER, NUMBER), max_size=3).map(tuple)
+PAGE = st.sampled_from(("topology", "performance", "rollout", "fuzz", "supply-chain"))
+CHART = st.builds(
+    Chart,
+    **dict.fromkeys(("title", "x", "y"), TEXT),
+    page=PAGE,
+    lines=st.tuples(st.builds(Line, name=TEXT, points=POINTS)),
+    marks=st.lists(st.builds(Mark, at=NUMBER, label=TEXT), max_size=2).map(tuple),
+)
+TABLE = st.builds(
+    Table,
+    page=PAGE,
+    title=TEXT,
+    columns=st.tuples(TEXT, TEXT),
+    rows=st.lists(st.tuples(TEXT, NUMBER | st.none() | st.booleans()), max_size=2).map(tuple),
+)
+DIAGRAM = st.builds(
+    Diagram,
+    page=PAGE,
+    title=TEXT,
+    nodes=st.tuples(st.builds(Node, name=TEXT, label=TEXT, zone=TEXT)),
+    hops=st.tuples(st.builds(Hop, source=TEXT, target=TEXT, controls=st.tuples(TEXT))),
+)
 EVIDENCE: st.SearchStrategy[Evidence] = (
-    EXCHANGE | MEASUREMENT | st.builds(Observation, subject=TEXT, data=DATA)
+    EXCHANGE | MEASUREMENT | st.builds(Observation, subject=TEXT, data=DATA) | CHART | TABLE | DIAGRAM
 )
 FINDING = st.builds(
     Finding,
