@@ -51,7 +51,9 @@ class Ran:
 def verify(options: Options, suites: Path, console: Console) -> Ran:
     """Verify the profiles at the same time, one child each."""
     assembly = Assembly(options)
-    shares = {p: ["--profile", p, *options.arguments()] for p in options.asked_profiles}
+    profiles = options.asked_profiles
+    side_by_side = ("-n", "0") if len(profiles) > 1 else ()  # the profiles fill the machine as they are
+    shares = {p: ["--profile", p, *options.arguments(), *side_by_side] for p in profiles}
     ran = _run(assembly, suites, shares, console)
     for part in verdicts(ran.view):
         console.print(part)

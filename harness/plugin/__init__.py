@@ -23,6 +23,7 @@ from harness.journal import JournalFull, now
 from harness.planning import Case, Need
 from harness.plugin.arguments import options_of
 from harness.plugin.arguments import pytest_addoption as pytest_addoption
+from harness.plugin.distribution import distribute, first_worker, is_controller, keep_together
 from harness.plugin.showing import pytest_report_teststatus as pytest_report_teststatus
 from harness.plugin.showing import show
 from harness.records import Event
@@ -46,13 +47,12 @@ DECIDED = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read everything that the run was given, and say at once what is wrong with it."""
-    config.addinivalue_line("markers", "xdist_group: items of one deployment run in one worker")
+    config.addinivalue_line("markers", "xdist_group: items of one changed deployment run in one worker")
     if not _collects_suites(config):
         return
-    if config.getoption("dist", "no") == "load":
-        config.option.dist = "loadgroup"  # a deployment is never split over workers
     with _told():
         config.stash[ASSEMBLY] = Assembly(options_of(config))
+    distribute(config, whole=_is_whole(config))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -114,15 +114,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in checks:
         item.stash[TRIAL] = _trial(item, assembly)
     trials = [item.stash[TRIAL] for item in checks]
-    if SESSION in config.stash and _first_worker(config):
+    if SESSION in config.stash and first_worker(config):
         config.stash[SESSION].declare(collection.declared(trials))
     ordered = [checks[position] for position in collection.in_order(trials)]
     kept = [item for item in ordered if collection.selected(item.stash[TRIAL], assembly.options)]
     dropped = [item for item in ordered if item not in kept]
     for item in kept:
         needed = item.stash[TRIAL].need
-        if isinstance(needed, Need):
-            _keep_together(item, needed.group)
+        if isinstance(needed, Need) and (assembly.options.selftest or not needed.shared):
+            keep_together(item, needed.group)
     items[:] = [*others, *kept]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
@@ -131,9 +131,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Plan the deployments of what is left after every selection."""
     run = session.config.stash.get(SESSION, None)
-    if run is not None and not _is_controller(session.config):
+    if run is not None and not is_controller(session.config):
         trials = {i.nodeid: i.stash[TRIAL] for i in session.items if TRIAL in i.stash}
-        run.plan(trials, announce=_first_worker(session.config))
+        run.plan(trials, announce=first_worker(session.config))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -242,20 +242,22 @@ def _collects_suites(config: pytest.Config) -> bool:
     return False
 
 
+def _is_whole(config: pytest.Config) -> bool:
+    """Whether one profile's suites are to be run, and nothing is chosen of them."""
+    options = config.stash[ASSEMBLY].options
+    chosen = options.controls or config.getoption("keyword") or config.getoption("maxfail")
+    everything = all(
+        (config.invocation_params.dir / a).resolve() == config.rootpath / SUITES for a in config.args
+    )
+    return everything and not chosen and not options.selftest and len(options.profiles) == 1
+
+
 def _in_suites(config: pytest.Config, path: Path) -> bool:
     return config.rootpath / SUITES in path.parents
 
 
 def _is_check(item: pytest.Item) -> bool:
     return isinstance(item, pytest.Function) and _in_suites(item.config, item.path)
-
-
-def _is_controller(config: pytest.Config) -> bool:
-    return not hasattr(config, "workerinput") and str(config.getoption("dist", "no")) != "no"
-
-
-def _first_worker(config: pytest.Config) -> bool:
-    return bool(getattr(config, "workerinput", {}).get("workerid", "gw0") == "gw0")
 
 
 def _trial(item: pytest.Item, assembly: Assembly) -> Trial:
@@ -274,16 +276,6 @@ def _trial(item: pytest.Item, assembly: Assembly) -> Trial:
         need=assembly.need(declaration, case, item.nodeid),
         skipped=pytest.skip.Exception,
     )
-
-
-def _keep_together(item: pytest.Item, group: str) -> None:
-    """Give an item the group by which xdist's `loadgroup` keeps items in one worker.
-
-    xdist 3.8 appends it to `_nodeid`, which pytest 9.2 no longer reads: its ids are records.
-    """
-    item.add_marker(pytest.mark.xdist_group(group))
-    if hasattr(item.config, "workerinput"):
-        item._id = type(item.id).parse(f"{item.nodeid}@{group}")  # noqa: SLF001
 
 
 def _interrupt_once(number: int, frame: object) -> None:

@@ -10,6 +10,7 @@ from harness import control, defect, edit, floor, setting
 from harness.probes.starts import Attempt, Mistake, refused
 from harness.redaction import VAULT
 from harness.site import Site
+from suites.refusals import MISSING_IS_MADE_UP, MISSING_IS_NOT_NAMED
 
 ID = "deployment.environments.production"
 PRODUCTION = ("production",)
@@ -81,18 +82,6 @@ GUARD_FORGETS_SWITCHES = edit(
     "panotti/configuration.py",
     'for name in ("docs", "debug", "reload") if',
     'for name in ("reload",) if',
-)
-MISSING_IS_MADE_UP = edit(
-    "a missing secret is made up in production",
-    "panotti/secrets.py",
-    'elif profile.guarded or (name == "api_key" and profile is Profile.TESTING):',
-    'elif name == "api_key" and profile.guarded:',
-)
-MISSING_IS_NOT_NAMED = edit(
-    "the refusal does not say which secret is missing",
-    "panotti/secrets.py",
-    'f"secret {name} is missing: put it in the file {name} in the folder PANOTTI_SECRETS_DIR"',
-    '"a secret is missing"',
 )
 EMPTY_IS_ACCEPTED = edit(
     "boots with an empty API key",

@@ -32,3 +32,11 @@ RIGGED: Final = defect(
         '                request_id=state["request_id"],\n',
     ),
 )
+ACCESS_LOG_BESIDE = edit(
+    "a plain access line beside the structured one",
+    "panotti/middleware/context.py",
+    '            state = scope["state"]\n            principal',
+    '            state = scope["state"]\n'
+    '            os.write(1, f\'{state["client"]} {scope["method"]} {scope["path"]}\\n\'.encode())\n'
+    "            principal",
+)

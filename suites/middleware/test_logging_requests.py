@@ -10,6 +10,7 @@ from harness import control, edit, floor
 from harness.principals import ApiKey
 from harness.probes.logs import LogRecord
 from harness.site import Site
+from suites.middleware.rigged import ACCESS_LOG_BESIDE
 
 REQUESTS = "middleware.logging.requests"
 CONTEXT, LOGS = "panotti/middleware/context.py", "panotti/logs.py"
@@ -20,14 +21,6 @@ TWICE_IN_THE_CHAIN = edit(
     "panotti/app.py",
     "        partial(ContextMiddleware, slow_request_ms=settings.slow_request_ms),\n",
     "        partial(ContextMiddleware, slow_request_ms=settings.slow_request_ms),\n" * 2,
-)
-ACCESS_LOG_BESIDE = edit(
-    "a plain access line beside the structured one",
-    CONTEXT,
-    '            state = scope["state"]\n            principal',
-    '            state = scope["state"]\n'
-    '            os.write(1, f\'{state["client"]} {scope["method"]} {scope["path"]}\\n\'.encode())\n'
-    "            principal",
 )
 
 

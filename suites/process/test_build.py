@@ -8,6 +8,7 @@ from harness import control, defect, edit, floor, not_applicable, setting
 from harness.defects import Variation
 from harness.probes.starts import Mistake, refused
 from harness.site import Site
+from suites.refusals import MISSING_IS_MADE_UP, MISSING_IS_NOT_NAMED
 
 ID = "process.build.configuration"
 NOWHERE = "/proc/nowhere"  # no folder can be made there
@@ -62,18 +63,6 @@ BROKEN_FILE_UNNAMED = edit(
     "panotti/configuration.py",
     'f"{CONFIG_FILE}: {name} is not valid TOML: {error}"',
     'f"{error}"',
-)
-MISSING_IS_MADE_UP = edit(
-    "a missing secret is made up in production",
-    "panotti/secrets.py",
-    'elif profile.guarded or (name == "api_key" and profile is Profile.TESTING):',
-    'elif name == "api_key" and profile.guarded:',
-)
-MISSING_IS_NOT_NAMED = edit(
-    "the refusal does not say which secret is missing",
-    "panotti/secrets.py",
-    'f"secret {name} is missing: put it in the file {name} in the folder PANOTTI_SECRETS_DIR"',
-    '"a secret is missing"',
 )
 MIGRATES_FIRST = edit(
     "the database is migrated before the configuration is read",

@@ -36,7 +36,9 @@ def {name}(site):
 
 
 def verify(project: pytest.Pytester, *args: str) -> tuple[pytest.RunResult, JournalView]:
-    result = project.runpytest_inprocess("suites", "--journal", "j", *args)
+    """Run the project's suites, in this process where nothing else is asked for."""
+    where = args if "-n" in args else (*args, "-n", "0")
+    result = project.runpytest_inprocess("suites", "--journal", "j", *where)
     return result, journal.read(project.path / "j")
 
 
@@ -266,6 +268,26 @@ def test_checks_on_one_deployment_are_neighbours_and_it_is_stopped_after_the_las
     assert len(starts) == len(set(starts)) == 3
     assert sorted(starts) == sorted(stops)
     assert f"production/{CLEAN.key}/shared" in starts
+
+
+def workers_of(project: pytest.Pytester, *args: str) -> set[str]:
+    project.runpytest_inprocess("suites", "--profile", "production", "--journal", "j", *args)
+    return {segment.name.split("-")[1] for segment in (project.path / "j").glob("production-gw*")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "workers"),
+    [((), {"gw0", "gw1"}), (("-k", "test_1"), set()), (("-x",), set()), (("-n", "0"), set())],
+)
+def test_a_whole_profile_is_spread_over_two_workers_and_a_selection_is_not(
+    project: pytest.Pytester, add_suite: AddSuite, arguments: tuple[str, ...], workers: set[str]
+) -> None:
+    add_suite("test_a", HEAD + "".join(check("site.see('x')", name=f"test_{n}") for n in range(6)))
+
+    assert workers_of(project, *arguments) == workers
+    view = journal.read(project.path / "j")
+    assert view.complete
+    assert {f.verdict for f in view.findings} == {Verdict.PASS}
 
 
 def test_workers_share_no_deployment_and_leave_one_journal(

@@ -1,0 +1,33 @@
+"""Every defect that a check declares can still be planted in the reference."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import places
+from harness.defects import Edit
+from harness.plugin.registry import listed
+from harness.runtimes.overlay import lay
+
+SUITES = places.PROJECT / "suites"
+
+
+@pytest.fixture(scope="module")
+def checks():
+    return listed(SUITES)
+
+
+def test_every_edit_finds_its_text(checks):
+    outdated = []
+    for check in checks:
+        for variation in (check.declaration.setup, *check.declaration.broken_by):
+            try:
+                lay(
+                    (change for change in variation.changes if isinstance(change, Edit)),
+                    check.declaration.proof_profile,
+                )
+            except Exception as error:
+                outdated.append(f"{check.check}, {variation.title}: {error}")
+
+    assert len(checks) > 150
+    assert outdated == []
