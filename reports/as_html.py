@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -19,9 +19,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from harness.catalogue import Control
-from harness.records import Finding
+from harness.records import Chart, Diagram, Finding, Table
 from harness.verdict import Verdict
 from reports import rows
+from reports.charts import chart_svg, written
+from reports.diagrams import diagram_svg
+from reports.exhibits import Shown, pages, worst_kind
 from reports.model import Profile, ReportModel, Result
 from reports.text import json_bytes, one_line, printable
 
@@ -49,6 +52,8 @@ def write(model: ReportModel, out: Path) -> Path:
             kind=rows.kind,
             bars={profile.name: _bar(model, profile) for profile in model.profiles},
             longest=max((profile.seconds.total for profile in model.profiles), default=0.0) or 1.0,
+            pages=pages(model),
+            picture=partial(_picture, model),
             blocks=_blocks(model),
             style=_asset("report.css"),
             script=_asset("report.js"),
@@ -73,6 +78,7 @@ def _environment() -> Environment:
     environment.filters["moment"] = _moment
     environment.filters["brief"] = _brief
     environment.filters["prose"] = _prose
+    environment.filters["cell"] = _cell
     return environment
 
 
@@ -100,6 +106,31 @@ def _prose(text: str) -> Markup:
     parts = (escape(printable(part)) for part in text.split("`"))
     wrapped = (Markup("<code>{}</code>").format(part) if odd % 2 else part for odd, part in enumerate(parts))
     return Markup("").join(wrapped)
+
+
+def _cell(value: float | str | None) -> str:
+    """A value of a table as a person writes it; a dash for none."""
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case float():
+            return written(value)
+        case _:
+            return value
+
+
+def _picture(model: ReportModel, shown: Shown) -> Markup:
+    match shown.exhibit:
+        case Chart() as chart:
+            return chart_svg(chart)
+        case Diagram() as diagram:
+            return diagram_svg(diagram, lambda controls: worst_kind(model, controls, shown.profile))
+        case Table():
+            raise AssertionError("a table is no picture")
 
 
 def _bar(model: ReportModel, profile: Profile) -> tuple[tuple[str, int], ...]:

@@ -76,7 +76,12 @@
     observation(e) {
       return make("details", {class: "evidence"}, make("summary", {}, e.subject), make("div", {}, make("pre", {}, JSON.stringify(e.data, null, 2))));
     },
+    chart: exhibit, table: exhibit, diagram: exhibit,
   };
+
+  function exhibit(e) {
+    return make("p", {class: "evidence"}, make("a", {href: "#page-" + e.page}, e.title));
+  }
 
   function finding(f) {
     const t = f.timing;

@@ -12,7 +12,25 @@ from harness.catalogue import Control, load
 from harness.declared import DeclaredCheck, base_of
 from harness.journal import JournalView, RecordType
 from harness.profiles import PROFILES
-from harness.records import Event, Evidence, Exchange, Finding, Measurement, Observation, Proof, Run, Timing
+from harness.records import (
+    Chart,
+    Diagram,
+    Event,
+    Evidence,
+    Exchange,
+    Exhibit,
+    Finding,
+    Hop,
+    Line,
+    Mark,
+    Measurement,
+    Node,
+    Observation,
+    Proof,
+    Run,
+    Table,
+    Timing,
+)
 from harness.verdict import Verdict
 from harness.waiver import Waiver, fingerprint
 from reports import build
@@ -111,6 +129,7 @@ EXCUSED = {
 }
 WAIVED = ("deployment.server.limits", "staging")
 UNPROVEN = "middleware.logging.performance"
+EXHIBITED = ("deployment.server.limits", 1)
 
 
 def model(checks: int = 0) -> ReportModel:
@@ -246,7 +265,10 @@ def _findings(control: Control, profile: str, checks: int) -> Iterator[Finding]:
             target="reference",
             verdict=verdict,
             message=message,
-            evidence=tuple(_evidence(random, control, hostile=bool(message) and "echoes" in message)),
+            evidence=(
+                *_evidence(random, control, hostile=bool(message) and "echoes" in message),
+                *(_exhibits(random) if (control.id, number) == EXHIBITED else ()),
+            ),
             evidence_total=7 if number == 0 else 5,
             timing=Timing(
                 wall_s=deployment + demanded + target + random.uniform(0.002, 0.05),
@@ -261,6 +283,58 @@ def _findings(control: Control, profile: str, checks: int) -> Iterator[Finding]:
                 control=control.id, check=base_of(check), profile=profile, message=message
             ),
         )
+
+
+def _exhibits(random: Random) -> Iterator[Exhibit]:
+    """One of each kind, with text that a target might have had a say in."""
+    yield Diagram(
+        page="topology",
+        title="Hops from a client to the data",
+        nodes=(
+            Node(name="client", label="a browser"),
+            Node(name="haproxy", label="TLS, limits", zone="edge"),
+            Node(name="app-1", label="2 workers", zone="application"),
+            Node(name="app-2", label="2 workers", zone="application"),
+            Node(name="postgres", label="primary", zone="data"),
+            Node(name="redis", label="counters", zone="data"),
+        ),
+        hops=(
+            Hop(source="client", target="haproxy", label="HTTPS", controls=("middleware.security.tls",)),
+            Hop(source="haproxy", target="app-1", label="HTTPS"),
+            Hop(source="haproxy", target="app-2", label="HTTPS"),
+            Hop(source="app-1", target="postgres", controls=("middleware.cors.origins",)),
+            Hop(source="app-2", target="postgres"),
+            Hop(source="app-1", target="redis"),
+            Hop(source="app-2", target="redis"),
+        ),
+    )
+    yield Chart(
+        page="performance",
+        title="Latency by percentile",
+        x="percentile",
+        y="latency (ms)",
+        lines=tuple(
+            Line(
+                name=name,
+                points=tuple((p, base * (1 + (p / 70) ** 6)) for p in (0, 50, 75, 90, 95, 99, 99.9, 100)),
+            )
+            for name, base in (("write", 4.0), ("read", 2.0))
+        ),
+    )
+    yield Chart(
+        page="rollout",
+        title="Answers during a release",
+        x="time (s)",
+        y="answers a second",
+        lines=(Line(name="blue", points=tuple((t, 200 + random.uniform(-9, 9)) for t in range(40))),),
+        marks=(Mark(at=12.3, label="switched to green"), Mark(at=29.0, label=f"returned {HOSTILE}")),
+    )
+    yield Table(
+        page="fuzz",
+        title="Operations",
+        columns=("operation", "cases", "2xx", "failures", "note"),
+        rows=(("POST /api/recording-started", 1204, 611, 0, None), (HOSTILE, 3, 0.5, True, "")),
+    )
 
 
 def _evidence(random: Random, control: Control, *, hostile: bool) -> Iterator[Evidence]:

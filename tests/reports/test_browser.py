@@ -229,3 +229,28 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(browser: Browser, report: P
 
     assert seen.page.evaluate("document.documentElement.scrollWidth") <= 375
     seen.page.close()
+
+
+def test_each_page_with_exhibits_is_linked_drawn_and_readable(opened: Visit) -> None:
+    page = opened.page
+    names = ("topology", "performance", "rollout", "fuzz")
+
+    for name in names:
+        page.locator(f'nav a[href="#page-{name}"]').click()
+        expect(page.locator(f"#page-{name}")).to_be_in_viewport()
+        section = page.locator(f'section[aria-labelledby="page-{name}"]')
+        assert section.locator("figure").first.is_visible()
+    assert page.locator('nav a[href="#page-supply-chain"]').count() == 0
+    drawn = page.locator("figure:visible svg").first.bounding_box()
+    assert drawn is not None
+    assert drawn["width"] > 500
+    assert drawn["height"] > 100
+
+
+def test_the_strictest_profile_is_shown_and_the_others_unfold(opened: Visit) -> None:
+    section = opened.page.locator('section[aria-labelledby="page-fuzz"]')
+
+    assert section.locator("figcaption:visible .tag").all_inner_texts() == ["Production"]
+    section.locator("summary", has_text="testing").click()
+    assert "Testing" in section.locator("figcaption:visible .tag").all_inner_texts()
+    assert "1,204" in section.locator("table:visible").first.inner_text()

@@ -134,7 +134,7 @@ def test_verdict_counts_of_a_profile_add_up(parsed: ReportShape) -> None:
 def test_findings_carry_their_evidence(parsed: ReportShape) -> None:
     kinds = {evidence["kind"] for finding in parsed.findings for evidence in finding["evidence"]}
 
-    assert kinds == {"exchange", "measurement", "observation"}
+    assert kinds == {"exchange", "measurement", "observation", "chart", "table", "diagram"}
 
 
 def test_timing_adds_up_to_the_walls_of_the_findings(parsed: ReportShape, report: Path) -> None:
