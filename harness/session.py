@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Lock
 
-from harness import journal, places
+from harness import journal, places, turns
 from harness.assembly import Assembly
 from harness.declared import DeclaredCheck
 from harness.deployments import Deployments
 from harness.errors import HarnessError
+from harness.evidence import waited
 from harness.journal import JournalFull, Writer, now
 from harness.outcome import not_applicable, not_verified
 from harness.planning import Need, Refusal, twin
@@ -47,6 +49,7 @@ class Session:
         self._sites: dict[tuple[str, ...], Site] = {}
         self._used: list[Site] = []
         self._lock = Lock()
+        self._turn = ExitStack()
 
     def open(self) -> None:
         """Say at once what would fail every check alike."""
@@ -90,6 +93,29 @@ class Session:
             not_applicable(excuse)
         if isinstance(trial.need, Refusal):
             not_verified(trial.need.reason)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold a turn for a check, beside the checks of the run's other processes."""
+        self._turn.enter_context(turns.together(self.workspace.root, "checks"))
+        try:
+            yield
+        finally:
+            self._turn.close()
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Have the machine to itself: no other check of the run, no start. The wait for it is demanded."""
+        began = time.perf_counter()
+        self._turn.close()
+        try:
+            with turns.alone(self.workspace.root):
+                waited("demanded", began, time.perf_counter())
+                yield
+        finally:
+            began = time.perf_counter()
+            self._turn.enter_context(turns.together(self.workspace.root, "checks"))
+            waited("demanded", began, time.perf_counter())
 
     def site(self, trial: Trial) -> Site:
         """Return what a check holds, once its deployment is up; the wait is the deployment's time."""
@@ -138,6 +164,7 @@ class Session:
                 contract=self.assembly.target.contract,
                 runtime=self._runtime(needed.runtime),
                 twin=twin_of,
+                quiet=self.quiet,
             )
         site.twin = twin_of
         self._used.append(site)

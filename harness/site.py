@@ -6,7 +6,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Unpack
 
@@ -25,6 +25,7 @@ from harness.probes.described import DescribedProbe
 from harness.probes.files import FileProbe
 from harness.probes.hold import HoldProbe
 from harness.probes.http import HttpProbe, Options
+from harness.probes.load import LoadProbe
 from harness.probes.logs import LogProbe
 from harness.probes.openapi import OpenApiProbe
 from harness.probes.pace import Pace
@@ -70,14 +71,19 @@ class Site:
         contract: Contract,
         runtime: Runtime,
         twin: Callable[[str], Site],
+        quiet: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """twin: returns the Site of another profile, brought up by whoever manages deployments."""
+        """twin: returns the Site of another profile, brought up by whoever manages deployments.
+
+        quiet: a block in which nothing else of the run uses the machine.
+        """
         self.deployment = deployment
         self.policy = policy
         self.contract = contract
         self.runtime = runtime
         self.profile = deployment.specification.profile
         self.twin = twin
+        self._quiet = quiet
         auth_header = contract.http.auth_header
         VAULT.learn_all(deployment.secrets)
         quota = policy.rate.address
@@ -98,6 +104,7 @@ class Site:
         self.faults = Faults(deployment)
         self.credentials = Credentials(self.http, contract, deployment.api_key)
         self.openapi = OpenApiProbe(deployment, self.http, contract)
+        self.load = LoadProbe(deployment, policy=policy, contract=contract, pace=pace, quiet=quiet)
 
     @cached_property
     def tls(self) -> TlsProbe:
@@ -213,6 +220,7 @@ class Site:
             contract=self.contract,
             runtime=self.runtime,
             twin=self.twin,
+            quiet=self._quiet,
         )
         try:
             yield other

@@ -5,20 +5,17 @@ from __future__ import annotations
 import os
 import shlex
 
-import orjson
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness import places, workspace
+from harness import standing, workspace
 from harness.assembly import Assembly
 from harness.errors import UserError
 from harness.options import Options
 from harness.records import Event
 from harness.runtimes import Deployment, Specification
 from harness.workspace import Workspace
-
-KEPT = places.BUILD / "up"
 
 
 def up(options: Options, console: Console) -> int:
@@ -34,7 +31,7 @@ def up(options: Options, console: Console) -> int:
         runtime = assembly.runtime(name, run, lambda event: _tell(console, event))
         with console.status(f"Bringing {profile} up on {name} …"):
             deployment = runtime.start(Specification(profile=profile))
-        _keep(run, deployment)
+        standing.keep(run, deployment, assembly.target.contract)
     except BaseException:
         run.close()
         raise
@@ -47,33 +44,20 @@ def up(options: Options, console: Console) -> int:
 
 def down(run_id: str | None, console: Console, *, dry_run: bool) -> int:
     """Remove what `up` left: one run, or all. Raises `UserError` for a run that is not there."""
-    kept = {path.stem: path for path in sorted(KEPT.glob("*.json"))}
+    kept = standing.standing()
     if run_id is not None and run_id not in kept:
         here = f"Up are: {', '.join(kept)}." if kept else "Nothing is up."
         raise UserError(f'there is no run "{run_id}"', remedy=here)
     chosen = {run_id: kept[run_id]} if run_id else kept
     if not chosen:
         console.print("Nothing is up.")
-    for name, path in chosen.items():
-        told = orjson.loads(path.read_bytes())
+    for name, told in chosen.items():
         verb = "Would remove" if dry_run else "Removed"
         if not dry_run:
             workspace.discard(name)
-            path.unlink()
+            standing.forget(name)
         console.print(f"{verb} {name}: {told['profile']} on {told['runtime']}, {told['url']}")
     return 0
-
-
-def _keep(run: Workspace, deployment: Deployment) -> None:
-    """Remember the run, without its secrets."""
-    KEPT.mkdir(parents=True, exist_ok=True)
-    told = {
-        "profile": deployment.specification.profile,
-        "runtime": deployment.runtime,
-        "url": deployment.base_url,
-        "directory": str(run.root),
-    }
-    (KEPT / f"{run.run_id}.json").write_bytes(orjson.dumps(told))
 
 
 def _how_to_reach(run_id: str, deployment: Deployment, header: str) -> Table:

@@ -150,7 +150,7 @@ def pytest_runtest_protocol(
     # A worker of xdist knows of its own items only the next one.
     run.deployments.look_ahead(following if hasattr(item.config, "workerinput") else None, after=item.nodeid)
     try:
-        with recording(trial.recorder):
+        with run.turn(), recording(trial.recorder):
             return (yield)
     finally:
         run.settle(item.nodeid)

@@ -26,6 +26,7 @@ from harness.policy.sections import (
     RoleName,
     Route,
     Server,
+    ServiceLevels,
     Startup,
     Tls,
 )
@@ -60,6 +61,7 @@ class Policy(Closed):
     logging: Logging
     health: Health
     startup: Startup
+    service_levels: ServiceLevels
     gate: Gate
     not_applicable: Mapping[str, Reason]
     source: str

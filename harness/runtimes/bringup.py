@@ -17,6 +17,7 @@ from harness.runtimes.pki import Authority
 from harness.runtimes.readiness import Door, await_ready
 from harness.runtimes.slots import slot
 from harness.target import Target
+from harness.turns import together
 from harness.workspace import Workspace
 
 Progress = Callable[[Event], None]
@@ -110,7 +111,7 @@ class LocalRuntime(ABC):
         raise AssertionError("unreachable: the last try returns")
 
     def _once(self, planned: Plan, timeout_s: float) -> tuple[Launched, StartFailure | None]:
-        with slot(self.workspace.root):
+        with together(self.workspace.root, "starts"), slot(self.workspace.root):
             began = time.monotonic()
             launched = self._launch(planned)
             with self._lock:

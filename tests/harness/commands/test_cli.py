@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, journal, places, watchdog
-from harness.commands import keeping
+from harness import cli, journal, places, standing, watchdog
 from harness.workspace import DIRECTORY_VARIABLE
 
 URL = ("--target", "https://192.0.2.1", "--contract", str(places.CONTRACT))
@@ -127,7 +126,7 @@ def test_the_self_test_says_what_was_caught(harness: Harness, suites: Path, tmp_
 def test_what_is_up_stays_until_it_is_taken_down(
     harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "KEPT", tmp_path / "up")
+    monkeypatch.setattr(standing, "KEPT", tmp_path / "up")
 
     said = harness("up", "testing", "--runtime", "process")
     with warnings.catch_warnings():  # Python warns of a child that is meant to go on

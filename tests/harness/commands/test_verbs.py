@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness import proof
+from harness import places, proof, standing
 from harness.commands import doctor, keeping, verify
 from harness.declare import Declaration
 from harness.defects import setting
@@ -79,7 +79,7 @@ class TestUp:
                 Options(
                     profiles=("production",),
                     target="https://127.0.0.1:8443",
-                    contract=keeping.places.CONTRACT,
+                    contract=places.CONTRACT,
                 ),
                 screen,
             )
@@ -94,7 +94,7 @@ class TestUp:
     def test_nothing_up_is_no_mistake(
         self, screen: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(keeping, "KEPT", tmp_path)
+        monkeypatch.setattr(standing, "KEPT", tmp_path)
 
         assert keeping.down(None, screen, dry_run=False) == 0
         assert text(screen) == "Nothing is up.\n"

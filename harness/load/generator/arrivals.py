@@ -1,0 +1,152 @@
+"""A Locust user that plans: its tasks begin when they are due, whatever became of those before."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final, TypeVar
+
+import gevent
+from gevent.pool import Group
+from locust import User, stats, task
+from locust.exception import StopUser
+
+from harness.errors import HarnessError, UserError
+from harness.load.generator.asking import TIMEOUT_S, Arrival, Wrong, client_for
+from harness.load.generator.conclusion import conclude
+from harness.load.generator.keys import mint
+from harness.load.generator.options import give_up, order_of
+from harness.load.generator.tally import Tally
+from harness.load.records import write_result
+from harness.load.schedule import Phase, due_times, planned
+
+Own = TypeVar("Own", bound="OpenUser")
+Step = Callable[[Own, Arrival], object]
+# What is under way when the plan has ended is waited for as long as a request may take.
+_DRAIN_S: Final = TIMEOUT_S + 2
+_CUT_OFF: Final = "no answer by the end of the run"
+
+
+def _three_digits(milliseconds: float) -> float:
+    """Locust's own table and web page round to two digits at best."""
+    return float(f"{milliseconds:.3g}")
+
+
+stats.bucket_response_time = _three_digits  # type: ignore[assignment]
+
+
+def step(*, weight: int = 1, name: str = "") -> Callable[[Step[Any]], Any]:
+    """Make a method a step of the journey: of all requests, `weight` parts of the sum of weights are it."""
+
+    def declare(function: Step[Any]) -> Any:
+        own = str(getattr(function, "__name__", "step"))
+        title = name or own
+        if hasattr(User, own):
+            give_up(UserError(f"the step '{own}' hides a method of Locust's own", remedy="Rename it."))
+
+        def arrive(user: OpenUser) -> None:
+            user.arrive(function, title)
+
+        arrive.__name__ = title
+        return task(weight)(arrive)
+
+    return declare
+
+
+class OpenUser(User):
+    """One scheduler for a whole run. Below it: `phases`, and the steps.
+
+    Locust picks a task by its weight and asks how long to wait; here a task begins a request and the wait
+    lasts until the next one is due. A late scheduler catches up: no request of the plan is left out.
+    """
+
+    abstract = True
+    fixed_count = 1
+    judged: ClassVar[bool] = True  # whether service levels are promised of this shape
+
+    def phases(self, rate: float, for_s: float) -> Sequence[Phase]:
+        """Return the plan for a height of `rate` requests a second and a length of `for_s` seconds."""
+        raise NotImplementedError
+
+    def on_start(self) -> None:
+        """Make keys, and begin the plan."""
+        self.order = order_of(self.environment.parsed_options)
+        self.client = client_for(self.order.reach)
+        try:
+            keys, self.tenant = mint(self.client, self.order)
+        except HarnessError as error:
+            self._refuse(error)
+        self._keys = itertools.cycle(keys)
+        self.paths = self.order.reach.paths
+        phases = self.phases(self.order.rate, self.order.for_s)
+        self._arrivals = Group()
+        self._plan: Iterator[float] = due_times(phases)
+        self._due = time.perf_counter() + next(self._plan, 0.0)
+        self.tally = Tally(self.order, type(self).__name__, planned=planned(phases), began=self._due)
+        self.environment.events.request.add_listener(self.tally.took)
+        self._ended = "it was stopped"
+
+    def wait_time(self) -> float:
+        """Return the seconds until the next request is due. Raises StopUser after the last one."""
+        due = next(self._plan, None)
+        if due is None:
+            self._ended = ""
+            raise StopUser
+        self._due = self.tally.began + due
+        return max(self._due - time.perf_counter(), 0.0)
+
+    def arrive(self, function: Step[Any], name: str) -> None:
+        """Begin a step now, without waiting for it."""
+        self._arrivals.spawn(self._serve, function, name, self._due)
+
+    def next_key(self) -> str:
+        """Return a key; all of them in turn."""
+        return next(self._keys)
+
+    def on_stop(self) -> None:
+        """Wait for what is under way, and leave the result."""
+        self._arrivals.join(timeout=_DRAIN_S)
+        self._arrivals.kill()
+        self.environment.events.request.remove_listener(self.tally.took)
+        self.client.close()
+        result = self.tally.result(tenant=self.tenant, judged=self.judged, ended=self._ended)
+        options = self.environment.parsed_options
+        if options is not None and options.result:
+            write_result(result, Path(options.result))
+        self.environment.process_exit_code = conclude(result, self.order.profile)
+        gevent.spawn(self._leave)
+
+    def _serve(self, function: Step[Any], name: str, due: float) -> None:
+        arrival = Arrival(self, name, due)
+        self.tally.begun(time.perf_counter() - due)
+        wrong: BaseException | None = None
+        try:
+            function(self, arrival)
+        except gevent.GreenletExit:
+            wrong = Wrong(_CUT_OFF)
+        except Exception as error:  # whatever a step or its connection raises is what went wrong with it
+            wrong = error
+        self.environment.events.request.fire(
+            request_type=arrival.method,
+            name=arrival.name,
+            response_time=((arrival.answered or time.perf_counter()) - due) * 1000,
+            response_length=arrival.size,
+            exception=wrong,
+            context={"due": due - self.tally.began, "status": arrival.status},
+            start_time=time.time(),
+        )
+
+    def _leave(self) -> None:
+        """End the run: all of Locust, unless its web page is to stay."""
+        runner = self.environment.runner
+        if runner is not None:
+            (runner.stop if self.environment.web_ui else runner.quit)()
+
+    def _refuse(self, error: HarnessError) -> None:
+        sys.stderr.write(f"locust: {error}\n")
+        self.environment.process_exit_code = 2
+        gevent.spawn(self._leave)
+        raise StopUser

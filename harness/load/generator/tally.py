@@ -1,0 +1,112 @@
+"""Counts what the generator does, from Locust's own events, into a `LoadResult`."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from math import ceil
+from typing import Any
+
+from harness.load.histogram import Histogram
+from harness.load.order import Order
+from harness.load.records import LoadResult, Second, StepCount, Writes
+
+
+class Tally:
+    """One run. began: `time.perf_counter()` second at which the plan begins."""
+
+    def __init__(self, order: Order, scenario: str, *, planned: int, began: float) -> None:
+        self._order = order
+        self._scenario = scenario
+        self._planned = planned
+        self.began = began
+        self._offered = 0
+        self._completed = 0
+        self._lag = Histogram()
+        self._latency: dict[str, Histogram] = defaultdict(Histogram)
+        self._statuses: dict[str, Counter[str]] = defaultdict(Counter)
+        self._errors: dict[str, Counter[str]] = defaultdict(Counter)
+        self._by_due: dict[int, list[float]] = defaultdict(list)
+        self._wrong: Counter[int] = Counter()
+        self._done: Counter[int] = Counter()
+        self._acknowledged: dict[str, list[str]] = defaultdict(list)
+        self._unknown: dict[str, list[str]] = defaultdict(list)
+
+    def begun(self, late_s: float) -> None:
+        """Count a request that is begun now, so many seconds after it was due."""
+        self._offered += 1
+        self._lag.record(late_s * 1000)
+
+    def took(
+        self,
+        *,
+        name: str,
+        response_time: float,
+        exception: BaseException | None,
+        context: dict[str, Any],
+        **_: Any,
+    ) -> None:
+        """Listen to Locust's `request` event."""
+        status, due = int(context.get("status", 0)), float(context.get("due", 0.0))
+        self._statuses[name][str(status)] += 1
+        self._latency[name].record(response_time)
+        self._by_due[int(due)].append(response_time)
+        if status:
+            self._completed += 1
+            self._done[int(time.perf_counter() - self.began)] += 1
+        if exception is not None:
+            self._errors[name][_told(exception)] += 1
+            self._wrong[int(due)] += 1
+
+    def wrote(self, kind: str, written: str, *, status: int) -> None:
+        """Note what became of a write. A refusal (3xx, 4xx) left nothing, and is not noted."""
+        if 200 <= status < 300:
+            self._acknowledged[kind].append(written)
+        elif status == 0 or status >= 500:
+            self._unknown[kind].append(written)
+
+    def result(self, *, tenant: str, judged: bool, ended: str) -> LoadResult:
+        """Return what it came to."""
+        return LoadResult(
+            scenario=self._scenario,
+            rate=self._order.rate,
+            for_s=self._order.for_s,
+            tenant=tenant,
+            judged=judged,
+            planned=self._planned,
+            offered=self._offered,
+            completed=self._completed,
+            elapsed_s=round(time.perf_counter() - self.began, 3),
+            lag=self._lag.encoded(),
+            steps=tuple(self._step(name) for name in sorted(self._latency)),
+            series=tuple(self._second(at) for at in sorted({*self._by_due, *self._done})),
+            writes={
+                kind: Writes(acknowledged=tuple(self._acknowledged[kind]), unknown=tuple(self._unknown[kind]))
+                for kind in sorted({*self._acknowledged, *self._unknown})
+            },
+            ended=ended,
+        )
+
+    def _step(self, name: str) -> StepCount:
+        return StepCount(
+            name=name,
+            statuses=dict(self._statuses[name]),
+            errors=dict(self._errors[name]),
+            latency=self._latency[name].encoded(),
+        )
+
+    def _second(self, at: int) -> Second:
+        latencies = sorted(self._by_due.get(at, ()))
+        p95 = latencies[ceil(0.95 * len(latencies)) - 1] if latencies else 0.0
+        return Second(
+            at=at,
+            due=len(latencies),
+            completed=self._done[at],
+            errors=self._wrong[at],
+            p95_ms=round(p95, 3),
+        )
+
+
+def _told(error: BaseException) -> str:
+    text = str(error).splitlines()
+    return f"{type(error).__name__}: {text[0][:120]}" if text else type(error).__name__

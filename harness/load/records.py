@@ -1,0 +1,136 @@
+"""What a load run came to, as the generator writes it and the harness reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+
+import orjson
+
+from harness.errors import ProbeFailed
+from harness.load.histogram import Histogram
+from harness.tomlfile import Closed, to_record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepCount(Closed):
+    """The requests of one step of the journey.
+
+    statuses: how many by the answer's status, "0" for no answer. errors: how many by what was wrong.
+    latency: encoded histogram of the time from the planned start to the end of the answer, errors included.
+    """
+
+    name: str
+    statuses: Mapping[str, int]
+    errors: Mapping[str, int]
+    latency: str
+
+    @property
+    def histogram(self) -> Histogram:
+        return Histogram(self.latency)
+
+    @property
+    def requests(self) -> int:
+        return sum(self.statuses.values())
+
+    @property
+    def failed(self) -> int:
+        return sum(self.errors.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Second(Closed):
+    """One second of the plan. due, errors, p95_ms: of the requests planned in it. completed: by the clock."""
+
+    at: int
+    due: int
+    completed: int
+    errors: int
+    p95_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writes(Closed):
+    """Writes of one kind, by the ids that the client made up.
+
+    acknowledged: with 2xx. unknown: without an answer, or with 5xx: they may have happened or not.
+    """
+
+    acknowledged: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadResult(Closed):
+    """One run of the generator.
+
+    tenant: to whom the recordings belong. judged: whether service levels are promised of its shape.
+    planned: requests that the schedule holds; 0 for a scenario that waits for answers instead of planning.
+    offered: requests that were begun. completed: that were answered.
+    lag: encoded histogram of how much later than planned each was begun.
+    ended: the generator's own words on a run that ended early, "" for one that came to its end.
+    """
+
+    scenario: str
+    rate: float
+    for_s: float
+    tenant: str = ""
+    judged: bool = True
+    planned: int
+    offered: int
+    completed: int
+    elapsed_s: float
+    lag: str
+    steps: tuple[StepCount, ...]
+    series: tuple[Second, ...]
+    writes: Mapping[str, Writes] = field(default_factory=dict)
+    ended: str = ""
+
+    def step(self, name: str) -> StepCount | None:
+        """Return one step of the journey, None for one that never came."""
+        return next((step for step in self.steps if step.name == name), None)
+
+    @property
+    def failed(self) -> int:
+        """Requests that were answered wrongly, or not at all."""
+        return sum(step.failed for step in self.steps)
+
+    @property
+    def errors(self) -> Mapping[str, int]:
+        """How many by what was wrong, over all steps, the most frequent first."""
+        counts: dict[str, int] = {}
+        for step in self.steps:
+            for what, count in step.errors.items():
+                counts[what] = counts.get(what, 0) + count
+        return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+    @property
+    def lag_ms(self) -> float:
+        """The 99th percentile of the generator's own lateness."""
+        return Histogram(self.lag).percentile(0.99)
+
+    @property
+    def latency(self) -> Histogram:
+        """Of all requests together."""
+
+        def joined(sum_: Histogram, step: StepCount) -> Histogram:
+            sum_.add(step.histogram)
+            return sum_
+
+        return reduce(joined, self.steps, Histogram())
+
+
+def read_result(path: Path) -> LoadResult:
+    """Return what the generator wrote. Raises `ProbeFailed`."""
+    try:
+        tables = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as cause:
+        raise ProbeFailed(f"{path}: the load generator left no readable result: {cause}") from None
+    return to_record(LoadResult, tables, source=path, remedy="Run it again with the harness's own generator.")
+
+
+def write_result(result: LoadResult, path: Path) -> None:
+    """Write it for `read_result`."""
+    path.write_bytes(orjson.dumps(result))

@@ -1,0 +1,53 @@
+"""What `harness up` leaves behind: which deployments stand, and how each is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from harness import places
+from harness.contract import Contract
+from harness.errors import UserError
+from harness.load.order import Reach, reach_of, read_reach, write_secretly
+from harness.runtimes import Deployment
+from harness.workspace import Workspace
+
+KEPT = places.BUILD / "up"
+_REACH: Final = "reach.json"
+
+
+def keep(run: Workspace, deployment: Deployment, contract: Contract) -> None:
+    """Remember a deployment. Its key stands in the run's private directory, which goes with it."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    write_secretly(reach_of(deployment, contract), run.root / _REACH)
+    told = {
+        "profile": deployment.specification.profile,
+        "runtime": deployment.runtime,
+        "url": deployment.base_url,
+        "directory": str(run.root),
+    }
+    (KEPT / f"{run.run_id}.json").write_bytes(orjson.dumps(told))
+
+
+def standing() -> dict[str, Mapping[str, str]]:
+    """Return what stands, by run, the oldest first."""
+    return {path.stem: orjson.loads(path.read_bytes()) for path in sorted(KEPT.glob("*.json"))}
+
+
+def forget(run_id: str) -> None:
+    """Let go of a run that was removed."""
+    (KEPT / f"{run_id}.json").unlink()
+
+
+def reach(profile: str) -> Reach:
+    """Return how the newest deployment of a profile is reached. Raises `UserError` where none stands."""
+    runs = [told for told in standing().values() if told["profile"] == profile]
+    if not runs:
+        raise UserError(
+            f"no deployment of {profile} is up",
+            remedy=f"Bring one up (harness up {profile}), or name a server with --base-url.",
+        )
+    return read_reach(Path(runs[-1]["directory"]) / _REACH)

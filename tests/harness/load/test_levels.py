@@ -1,0 +1,77 @@
+"""A run held against service levels: what holds, what does not, and when nothing can be said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.load.levels import broken, error_share, rows, unfit
+from tests.harness.load.results import LEVELS, encoded, result, step
+
+
+def test_a_run_within_its_levels_is_fit_and_breaks_nothing() -> None:
+    assert unfit(result(), LEVELS) == ""
+    assert broken(result(), LEVELS) == []
+
+
+def test_a_stall_of_one_request_in_fifty_breaks_the_99th_percentile_alone() -> None:
+    stalled = result(steps=(step("start", [5.0] * 98 + [45.0] * 2), step("read", [3.0] * 100)))
+
+    assert broken(stalled, LEVELS) == ["start: p99 is 45.0 ms, 40 are allowed"]
+
+
+def test_each_percentile_that_is_over_is_named() -> None:
+    (said,) = broken(result(steps=(step("start", [50.0] * 100), step("read", [3.0] * 100))), LEVELS)
+
+    assert "p95 is 50.0 ms, 20 are allowed" in said
+    assert "p99 is 50.0 ms, 40 are allowed" in said
+
+
+def test_wrong_answers_are_counted_against_all_that_were_begun() -> None:
+    wrong = result(steps=(step("start", [5.0] * 100, {"Wrong: status 503": 3}), step("read", [3.0] * 100)))
+
+    assert error_share(wrong) == pytest.approx(0.015)
+    assert broken(wrong, LEVELS) == ["1.50% of the requests failed (3 Wrong: status 503), 1.00% are allowed"]
+
+
+def test_an_empty_run_has_no_share_of_errors() -> None:
+    assert error_share(result(steps=())) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"lag": encoded([0.1] * 90 + [3.0] * 10)}, "too slow: 3.0 ms late (p99), 2 are allowed"),
+        ({"planned": 300}, "too slow: 67% of 300 planned requests were begun"),
+        ({"steps": ()}, "no plan"),
+        ({"planned": 0}, "no plan"),
+        (
+            {"steps": (step("start", [5.0] * 99), step("read", [3.0] * 100))},
+            "99 requests of the step 'start'",
+        ),
+        ({"steps": (step("start", [5.0] * 100),)}, "0 requests of the step 'read'"),
+        ({"ended": "it was stopped"}, "ended early: it was stopped"),
+    ],
+)
+def test_a_run_that_can_decide_nothing_says_why(given: dict[str, Any], told: str) -> None:
+    assert told in unfit(result(**given), LEVELS)
+
+
+def test_a_long_service_level_allows_a_longer_lag() -> None:
+    import dataclasses
+
+    slow = {name: dataclasses.replace(one, p95_ms=500.0, p99_ms=900.0) for name, one in LEVELS.steps.items()}
+
+    assert unfit(result(lag=encoded([3.0] * 200)), dataclasses.replace(LEVELS, steps=slow)) == ""
+
+
+def test_rows_come_in_the_policys_order_and_strangers_last() -> None:
+    mixed = result(steps=(step("odd", [1.0]), step("read", [3.0] * 100), step("start", [5.0] * 100)))
+
+    found = rows(mixed, LEVELS)
+
+    assert [row.step for row in found] == ["start", "read", "odd"]
+    assert found[-1].level is None
+    assert found[-1].broken == ""
+    assert (found[0].samples, found[0].p50) == (100, pytest.approx(5.0, rel=0.001))
