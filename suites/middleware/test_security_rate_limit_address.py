@@ -16,11 +16,11 @@ from harness import control, edit, floor
 from harness.probes.burst import BurstResult
 from harness.probes.peer import Via
 from harness.site import Site
+from suites.middleware.limiters import ONE_MORE, PER_WORKER
 
 CONTROL = "middleware.security.rate-limit"
 ADDRESSES = "panotti/middleware/addresses.py"
 LIMITER = "panotti/middleware/ratelimit.py"
-STORAGE = "panotti/ratelimit/storage.py"
 APP = "panotti/app.py"
 EXEMPT = "            exempt=OPEN_PROBES,\n"
 PREFIX = 'return str(IPv6Network((address, 64), strict=False)) if ":" in address else address'
@@ -35,19 +35,6 @@ CLAIMS: Final = (
     "CF-Connecting-IP",
 )
 
-PER_WORKER = edit(
-    "each worker counts for itself",
-    APP,
-    "    for layer in reversed(layers(settings, table, counters, in_flight)):",
-    "    from limits.aio.storage import MemoryStorage\n\n"
-    "    for layer in reversed(layers(settings, table, MemoryStorage(), in_flight)):",
-)
-ONE_MORE = edit(
-    "one request over the quota passes",
-    STORAGE,
-    "self.count + self.amount <= self.limit",
-    "self.count <= self.limit",
-)
 FIRST_ENTRY = edit(
     "the first entry of X-Forwarded-For is the client",
     ADDRESSES,
