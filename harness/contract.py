@@ -8,6 +8,7 @@ A capability that the file does not name is absent; a check that needs it fails,
     [launch.env]          ${port} ${host} ${config} ${secrets} ${data} ${state}
                           ${proxy} ${denied} ${stranger} ${direct}
     [launch.tls]          profiles in which it ends TLS itself, and env with ${tls_cert} ${tls_key}
+    [launch.topology]     file of a Compose topology, its profiles, which service is the application, the edge
     [launch.container]    user, read_only, cap_drop, tmpfs, limits: what differs from the hardened defaults
     [capabilities.health] paths, below base_path; likewise recordings, tokens, sessions, administration, ...
 """
@@ -98,6 +99,22 @@ class Paths(Closed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replicated(Closed):
+    """A topology of several containers, on the runtime `containers`, in the profiles that are named.
+
+    file: its Compose file, beside the contract's own kind in deploy/. application, edge: services of it.
+    parts: the services behind what the server calls its dependencies. secrets: made beside `launch.secrets`.
+    """
+
+    file: str
+    profiles: tuple[Profile, ...]
+    application: str
+    edge: str
+    parts: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    secrets: Mapping[str, SecretKind] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Launch(Closed):
     """How the target is started. port: where it listens in a container. ready_path: 2xx once it can serve."""
 
@@ -114,6 +131,7 @@ class Launch(Closed):
     tls: Tls = field(default_factory=lambda: Tls(profiles=()))
     container: Container = field(default_factory=Container)
     paths: Paths = field(default_factory=Paths)
+    topology: Replicated | None = None
 
     def __post_init__(self) -> None:
         if self.api_key.secret and self.api_key.secret not in self.secrets:

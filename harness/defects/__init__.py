@@ -21,7 +21,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """`old` replaced by `new` in a file of the reference: code, profile configuration, or the image's recipe.
+    """`old` replaced by `new` in a file of the reference: code, profile configuration, image, or topology.
 
     `path` is relative to the project. `old` must stand there exactly once: an outdated defect is an error.
     """
@@ -81,7 +81,7 @@ class Variation:
     def needs_containers(self) -> bool:
         """Whether only the `containers` runtime can realise it."""
         return any(
-            isinstance(change, Container) or (isinstance(change, Edit) and change.path.endswith("Dockerfile"))
+            isinstance(change, Container) or (isinstance(change, Edit) and _of_containers(change.path))
             for change in self.changes
         )
 
@@ -91,6 +91,10 @@ class Variation:
             changes=self.changes + other.changes,
             profile=other.profile or self.profile,
         )
+
+
+def _of_containers(path: str) -> bool:
+    return path.startswith("deploy/") and not path.startswith("deploy/profiles/")
 
 
 CLEAN = Variation(title="", changes=())

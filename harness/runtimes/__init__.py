@@ -36,10 +36,14 @@ class Completed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartFailure:
-    """A start that ended before readiness: exit status (None: still running) and everything it printed."""
+    """A start that ended before readiness: exit status (None: still running) and everything it printed.
+
+    part: which component of a topology failed, "" where it is the server.
+    """
 
     status: int | None
     output: str
+    part: str = ""
 
 
 class CannotShow(Exception):

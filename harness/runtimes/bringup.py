@@ -37,7 +37,15 @@ class Launched(Deployment, Protocol):
         ...
 
     def holds_port(self) -> bool:
-        """Whether it is this deployment that listens at its door."""
+        """Whether it is this deployment, and the whole of it, that answers at its door."""
+        ...
+
+    def settle(self) -> None:
+        """Do what is due once it is ready."""
+        ...
+
+    def explain(self, failure: StartFailure) -> StartFailure:
+        """What is known better of a failed start."""
         ...
 
 
@@ -45,6 +53,7 @@ class LocalRuntime(ABC):
     """A runtime that starts the target itself. Safe to use from several threads."""
 
     name: RuntimeName
+    replicated = False
 
     def __init__(self, target: Target, workspace: Workspace, progress: Progress) -> None:
         self.target = target
@@ -103,7 +112,7 @@ class LocalRuntime(ABC):
     ) -> tuple[Launched, StartFailure | None]:
         """Start it; when a port was taken by another process in between, start it on another one."""
         self.prepare()
-        planned = plan(self.target, specification, self.authority)
+        planned = plan(self.target, specification, self.authority, replicated=self.replicated)
         for attempt in range(1, _TRIES + 1):
             launched, failure = self._once(planned, timeout_s)
             if failure is None or attempt == _TRIES or not _port_taken(failure):
@@ -128,8 +137,11 @@ class LocalRuntime(ABC):
                 launched.stop()
                 raise
             launched.started_in_s = time.monotonic() - began
-        if failure is not None:
-            launched.stop()
+        if failure is None:
+            launched.settle()
+            return launched, None
+        failure = launched.explain(failure)
+        launched.stop()
         return launched, failure
 
     def forget(self, launched: Launched) -> None:
@@ -152,11 +164,13 @@ def _port_taken(failure: StartFailure) -> bool:
 def _failed(
     runtime: str, specification: Specification, failure: StartFailure, ready_path: str
 ) -> DeploymentFailed:
-    what = (
-        f"it did not answer {ready_path} with 2xx in time"
-        if failure.status is None
-        else f"it ended with status {failure.status} before it was ready"
-    )
+    who = f"its {failure.part}" if failure.part else "it"
+    if failure.status is not None:
+        what = f"{who} ended with status {failure.status} before it was ready"
+    elif failure.part:
+        what = f"{who} did not become healthy in time"
+    else:
+        what = f"it did not answer {ready_path} with 2xx in time"
     lines = failure.output.rstrip().splitlines()[-_LAST_LINES:]
     shown = "\n".join(f"  | {line}" for line in lines) or "  | (it printed nothing)"
     title = f" ({specification.variation.title})" if specification.variation.title else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.errors import ProbeFailed
-from harness.runtimes import CannotShow, Completed, RuntimeName
+from harness.runtimes import CannotShow, Completed, RuntimeName, StartFailure
 from harness.runtimes.engine import Box
 from harness.runtimes.launch import Folders, Plan, write_certificate
 from harness.runtimes.pki import HOST_NAME
@@ -112,6 +112,13 @@ class ContainerDeployment:
         """Everything the server has printed so far."""
         return self.box.logs() if self._last_log is None else self._last_log
 
+    def settle(self) -> None:
+        """Nothing is left to be done once it is ready."""
+
+    def explain(self, failure: StartFailure) -> StartFailure:
+        """Nothing more is known: there is one component."""
+        return failure
+
     def replace_certificate(self) -> str:
         """Give the server a new certificate and tell it by SIGHUP; return the new fingerprint."""
         if self.plan.leaf is None:
@@ -133,13 +140,7 @@ class ContainerDeployment:
 
     def export_image(self) -> Path:
         """The image as `docker save` writes it; one file for each image of the run."""
-        path = self._owner.workspace.root / f"{self.image.replace(':', '-').replace('/', '-')}.tar"
-        with self._lock:
-            if not path.exists():
-                part = path.with_suffix(f".{id(self)}")
-                self._owner.engine.save(self.image, part)
-                part.replace(path)
-        return path
+        return self._owner.export(self.image)
 
     def stop(self) -> None:
         """End it and remove its container and files; the log stays readable. Safe to call twice."""
@@ -155,9 +156,13 @@ class ContainerDeployment:
         self._owner.forget(self)
 
     def _start_relay(self, name: str) -> Box:
-        box = self._owner.start_relay(self, self.address(name))
-        failure = await_line(exited=box.exit_status, output=box.logs, timeout_s=_RELAY_READY_S)
-        if failure is not None:
-            box.remove()
-            raise CannotShow(f"this image cannot run the relay for client addresses: {failure.output[-200:]}")
-        return box
+        return relay_is_up(self._owner.start_relay(self, self.address(name)))
+
+
+def relay_is_up(box: Box) -> Box:
+    """Wait until a relay listens. Raises `CannotShow` where the image cannot run it."""
+    failure = await_line(exited=box.exit_status, output=box.logs, timeout_s=_RELAY_READY_S)
+    if failure is not None:
+        box.remove()
+        raise CannotShow(f"this image cannot run the relay for client addresses: {failure.output[-200:]}")
+    return box

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from harness.errors import ContractError
 from harness.runtimes import RuntimeName, relay
 from harness.runtimes.bringup import LocalRuntime
-from harness.runtimes.container_deployment import RELAY_PORT, ContainerDeployment
-from harness.runtimes.engine import Box, Engine, Request, RunNetwork
+from harness.runtimes.container_deployment import LOOPBACK, RELAY_PORT, ContainerDeployment
+from harness.runtimes.engine import Box, Engine, Place, Request, RunNetwork
+from harness.runtimes.handing import hand_over, open_to_all
 from harness.runtimes.hardening import Hardening, harden, tmpfs
 from harness.runtimes.images import Builder
 from harness.runtimes.launch import (
@@ -24,7 +27,10 @@ from harness.runtimes.launch import (
     write_files,
 )
 from harness.runtimes.overlay import write_package
+from harness.runtimes.realised import each
 from harness.runtimes.revision import revision
+from harness.runtimes.topology import realise
+from harness.runtimes.topology_deployment import TopologyDeployment
 from harness.target import Address, Image, Reference, Source
 
 ANY_HOST = "0.0.0.0"  # noqa: S104  inside the container; published on 127.0.0.1
@@ -32,18 +38,27 @@ OVERLAY = "/overlay"
 # Docker's own addresses end below .128; the addresses that checks name are given from here on.
 _FIRST_ADDRESS, _LAST_ADDRESS = 128, 254
 Addresses = dict[str, str]
+# The topology's own images, by their folder in deploy/images, and the variable that names each.
+COMPONENTS: Final = {
+    "haproxy": "PANOTTI_EDGE_IMAGE",
+    "postgres": "PANOTTI_POSTGRES_IMAGE",
+    "redis": "PANOTTI_REDIS_IMAGE",
+}
 
 
 class ContainersRuntime(LocalRuntime):
     """Starts the target from an image, on a network of this run."""
 
     name: RuntimeName = "containers"
+    replicated = True
     engine: Engine
     image: str
+    components: Mapping[str, str]
     _builder: Builder
     _network: RunNetwork | None = None
     _free: list[int]
     _numbers: threading.Lock
+    _saving: threading.Lock
 
     def _prepare(self) -> None:
         self.engine = Engine(self.workspace.run_id)
@@ -51,6 +66,8 @@ class ContainersRuntime(LocalRuntime):
         match self.target:
             case Reference():
                 self.image = self._builder.reference()
+                if self.target.contract.launch.topology:
+                    self.components = self._component_images({})
             case Source():
                 self.image = self._builder.source(self.target)
             case Image():
@@ -60,6 +77,7 @@ class ContainersRuntime(LocalRuntime):
         self._network = self.engine.network()
         self._free = list(range(_LAST_ADDRESS, _FIRST_ADDRESS - 1, -1))
         self._numbers = threading.Lock()
+        self._saving = threading.Lock()
 
     def _release(self) -> None:
         network, self._network = self._network, None
@@ -74,7 +92,30 @@ class ContainersRuntime(LocalRuntime):
             raise AssertionError("the runtime is not prepared, or closed")
         return self._network
 
-    def _launch(self, plan: Plan) -> ContainerDeployment:
+    def _launch(self, plan: Plan) -> ContainerDeployment | TopologyDeployment:
+        return self._one(plan) if plan.compose is None else self._several(plan)
+
+    def _several(self, plan: Plan) -> TopologyDeployment:
+        recipe, edited = plan.overlay.dockerfile, plan.overlay.topology
+        image = self._builder.reference(recipe) if recipe is not None else self.image
+        images = self._component_images(edited) if edited else self.components
+        found = realise(
+            self.engine,
+            plan,
+            self.workspace.folder("deployment"),
+            {"PANOTTI_IMAGE": image, **images},
+            self.authority,
+            run_id=self.workspace.run_id,
+            timeout_s=plan.launch.ready_within_s,
+        )
+        return TopologyDeployment(self, plan, found, image)
+
+    def _component_images(self, edited: Mapping[str, str]) -> dict[str, str]:
+        """Build the topology's other images; return their names by variable of the Compose file."""
+        names = each(lambda name: self._builder.component(name, edited), COMPONENTS)
+        return dict(zip(COMPONENTS.values(), names, strict=True))
+
+    def _one(self, plan: Plan) -> ContainerDeployment:
         recipe = plan.overlay.dockerfile
         image = self._builder.reference(recipe) if recipe is not None else self.image
         folders = Folders(root=self.workspace.folder("deployment"))
@@ -105,19 +146,30 @@ class ContainersRuntime(LocalRuntime):
 
     def start_relay(self, deployment: ContainerDeployment, address: str) -> Box:
         """Start a forwarder that reaches a deployment from one of its named addresses."""
-        hardening = harden(deployment.plan.launch.container, ())
         target = f"{deployment.box.address()}:{deployment.plan.launch.port}"
-        return self.engine.run(
-            Request(
-                image=deployment.image,
-                command=("python", "/relay.py", target, f"{ANY_HOST}:{RELAY_PORT}"),
-                ports=(RELAY_PORT,),
-                mounts=((relay.__file__, "/relay.py", "ro"),),
-                options=hardening.options | {"healthcheck": {"test": ["NONE"]}},
-                address=address,
-            ),
-            self.network,
+        return self.start_relay_in(self.network.name, address, target, image=deployment.image)
+
+    def start_relay_in(self, network: str, address: str, target: str, *, image: str) -> Box:
+        """Start a forwarder to `target`, HOST:PORT, that has an address in a network."""
+        hardening = harden(self.target.contract.launch.container, ())
+        request = Request(
+            image=image,
+            command=("python", "/relay.py", target, f"{ANY_HOST}:{RELAY_PORT}"),
+            mounts=((relay.__file__, "/relay.py", "ro"),),
+            options=hardening.options | {"healthcheck": {"test": ["NONE"]}},
         )
+        ports = {RELAY_PORT: (LOOPBACK, None)}
+        return self.engine.place(request, ports, [Place(network=network, address=address)])
+
+    def export(self, image: str) -> Path:
+        """Return an image as `docker save` writes it; one file for each image of the run."""
+        path = self.workspace.root / f"{image.replace(':', '-').replace('/', '-')}.tar"
+        with self._saving:
+            if not path.exists():
+                part = path.with_suffix(f".{os.getpid()}")
+                self.engine.save(image, part)
+                part.replace(path)
+        return path
 
     def give_back(self, addresses: Addresses) -> None:
         """Let other deployments have these addresses."""
@@ -167,34 +219,15 @@ class ContainersRuntime(LocalRuntime):
     def _mounts(self, plan: Plan, folders: Folders, hardening: Hardening) -> list[tuple[str, str, str]]:
         paths, mounts = plan.launch.paths, []
         if plan.settings is not None:
-            _open_to_all(folders.config)
+            open_to_all(folders.config)
             mounts.append((str(folders.config), str(Path(paths.config).parent), "ro"))
         if plan.secret_files:
-            _hand_over(folders.secrets, hardening)
+            hand_over(folders.secrets, hardening)
             mounts.append((str(folders.secrets), paths.secrets, "ro"))
         if plan.leaf:
-            _hand_over(folders.tls, hardening)
+            hand_over(folders.tls, hardening)
             mounts.append((str(folders.tls), paths.tls, "ro"))
         if plan.overlay.package:
             with room_on_disk(folders.overlay):
                 mounts.append((str(write_package(folders.overlay, plan.overlay)), OVERLAY, "ro"))
         return mounts
-
-
-def _open_to_all(folder: Path) -> None:
-    for path in (folder, *folder.iterdir()):
-        path.chmod(0o755 if path.is_dir() else 0o444)
-
-
-def _hand_over(folder: Path, hardening: Hardening) -> None:
-    """Let the container's user read a folder of secrets, and as few others as this user may arrange."""
-    if os.geteuid() == 0 and hardening.owner:
-        for path in (folder, *folder.iterdir()):
-            os.chown(path, *hardening.owner)
-    elif hardening.owner:
-        hardening.options["group_add"] = [os.getegid()]
-        for path in (folder, *folder.iterdir()):
-            path.chmod(0o750 if path.is_dir() else 0o440)
-    else:
-        # A user known by name only: the run's directory above keeps everybody else on this machine out.
-        _open_to_all(folder)

@@ -83,6 +83,30 @@ class Request:
     address: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A container's place in a network: by which names and, where it matters, at which address."""
+
+    network: str
+    aliases: tuple[str, ...] = ()
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subnet:
+    """A network to be made. pool: the part of it that Docker gives addresses from."""
+
+    name: str
+    subnet: str
+    gateway: str | None
+    pool: str | None
+    internal: bool
+
+
+class SubnetTaken(Exception):
+    """Another network has these addresses."""
+
+
 class Engine:
     """A connection to Docker for one run; what it makes carries the run's label."""
 
@@ -198,6 +222,86 @@ class Engine:
                     return RunNetwork(network=network, prefix=prefix)
         raise AssertionError("unreachable: the last try returns or raises")
 
+    def subnet(self, wanted: Subnet) -> str:
+        """Make a bridge network; return its name. Raises `SubnetTaken`, `RuntimeUnavailable`."""
+        pool = IPAMPool(subnet=wanted.subnet, iprange=wanted.pool, gateway=wanted.gateway)
+        with asking(f"making the network {wanted.subnet}"):
+            try:
+                self._client.networks.create(
+                    wanted.name,
+                    driver="bridge",
+                    internal=wanted.internal,
+                    ipam=IPAMConfig(pool_configs=[pool]),
+                    labels=self.labels,
+                )
+            except APIError as refusal:
+                if "overlap" in str(refusal):
+                    raise SubnetTaken(wanted.subnet) from None
+                raise
+        return wanted.name
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network; one that is gone already is as good."""
+        with asking("removing a network"), suppress(NotFound):
+            self._client.networks.get(name).remove()
+
+    def networks(self) -> tuple[str, ...]:
+        """Return the subnets in use, of every network on this machine."""
+        with asking("listing networks"):
+            found = [network.attrs.get("IPAM") or {} for network in self._client.networks.list()]
+        return tuple(str(pool.get("Subnet")) for ipam in found for pool in ipam.get("Config") or ())
+
+    def volume(self, name: str) -> str:
+        """Make a volume; return its name."""
+        with asking(f"making the volume {name}"):
+            self._client.volumes.create(name, labels=self.labels)
+        return name
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; one that is gone already is as good."""
+        with asking("removing a volume"), suppress(NotFound):
+            self._client.volumes.get(name).remove(force=True)
+
+    def memory(self) -> int:
+        """Return the bytes of memory that the daemon's machine has."""
+        with asking("asking for the machine's memory"):
+            return int(self._client.info()["MemTotal"])
+
+    def place(
+        self, request: Request, ports: Mapping[int, tuple[str, int | None]], places: Sequence[Place]
+    ) -> Box:
+        """Start a container in several networks; the first one publishes. Raises `RuntimeUnavailable`."""
+        first, *others = places
+        endpoint = EndpointConfig(
+            self._client.api._version,  # noqa: SLF001
+            aliases=list(first.aliases),
+            ipv4_address=first.address,
+        )
+        with asking(f"starting a container of {request.image}"):
+            container = self._client.containers.create(
+                request.image,
+                command=list(request.command) if request.command is not None else None,
+                environment=dict(request.environment),
+                ports={f"{port}/tcp": where for port, where in ports.items()},
+                volumes={source: {"bind": path, "mode": mode} for source, path, mode in request.mounts},
+                tmpfs=dict(request.tmpfs),
+                labels=self.labels,
+                network=first.network,
+                networking_config={first.network: endpoint},
+                **request.options,
+            )
+            box = Box(_Plain(container))
+            try:
+                for place in others:
+                    self._client.networks.get(place.network).connect(
+                        container, aliases=list(place.aliases), ipv4_address=place.address
+                    )
+                container.start()
+            except BaseException:
+                box.remove()
+                raise
+        return box
+
     def run(self, request: Request, network: RunNetwork) -> Box:
         """Start a container in the run's network. Raises `RuntimeUnavailable`."""
         container = DockerContainer(request.image)
@@ -248,10 +352,23 @@ class RunNetwork:
         _close_client(self.network)
 
 
+class _Plain:
+    """A container that docker-py made: testcontainers knows one network for each."""
+
+    def __init__(self, container: Any) -> None:
+        self._wrapped = container
+
+    def get_wrapped_container(self) -> Any:
+        return self._wrapped
+
+    def stop(self) -> None:
+        self._wrapped.remove(force=True, v=True)
+
+
 class Box:
     """One container."""
 
-    def __init__(self, container: DockerContainer) -> None:
+    def __init__(self, container: DockerContainer | _Plain) -> None:
         self._container = container
 
     @property
@@ -284,6 +401,55 @@ class Box:
         with asking("reading a container's log"):
             return bytes(self._docker.logs()).decode("utf-8", errors="replace")
 
+    def log_since(self, second: int) -> list[tuple[str, str]]:
+        """Return time stamp and text of every line on standard output and error since a second (Unix)."""
+        with asking("reading a container's log"):
+            raw = bytes(self._docker.logs(timestamps=True, since=max(second, 1)))
+        lines = raw.decode("utf-8", errors="replace").split("\n")
+        return [(stamp, text) for stamp, _, text in (line.partition(" ") for line in lines if line)]
+
+    def pause(self) -> None:
+        """Freeze its processes."""
+        with asking("pausing a container"):
+            self._docker.pause()
+
+    def resume(self) -> None:
+        """Let its processes go on."""
+        with asking("resuming a container"):
+            self._docker.unpause()
+
+    def start(self) -> None:
+        """Start it again after it ended."""
+        with asking("starting a container again"):
+            self._docker.start()
+
+    def update(self, **limits: Any) -> None:
+        """Change limits, or the restart policy, while it runs."""
+        with asking("changing a container"):
+            self._docker.update(**limits)
+
+    def leave(self, network: str) -> None:
+        """Disconnect it from a network."""
+        with asking("disconnecting a container"):
+            self._docker.client.networks.get(network).disconnect(self._docker, force=True)
+
+    def enter(self, place: Place) -> None:
+        """Connect it to a network."""
+        with asking("connecting a container"):
+            self._docker.client.networks.get(place.network).connect(
+                self._docker, aliases=list(place.aliases), ipv4_address=place.address
+            )
+
+    def addresses(self) -> dict[str, str]:
+        """Its IPv4 address by network."""
+        networks = self.attributes()["NetworkSettings"]["Networks"]
+        return {name: str(network["IPAddress"]) for name, network in networks.items()}
+
+    @property
+    def name(self) -> str:
+        """Its host name: what the processes in it call their machine."""
+        return str(self.attributes()["Config"]["Hostname"])
+
     def signal(self, signal: str) -> None:
         """Send a signal to its main process."""
         with asking("signalling a container"):
@@ -315,7 +481,8 @@ class Box:
         """End and remove it; one that is gone already is as good."""
         with asking("removing a container"), suppress(NotFound):
             self._container.stop()
-        _close_client(self._container)
+        if isinstance(self._container, DockerContainer):
+            _close_client(self._container)
 
 
 def _close_client(thing: DockerContainer | Network) -> None:

@@ -47,9 +47,14 @@ def harden(declared: Declared, changes: Iterable[Change]) -> Hardening:
             "pids_limit": declared.pids_limit,
         }
     )
-    for change in changes:
-        _apply(hardening, change)
+    change(hardening, changes)
     return hardening
+
+
+def change(hardening: Hardening, changes: Iterable[Change]) -> None:
+    """Apply a check's changes. Raises `HarnessError` for an option that nobody knows."""
+    for one in changes:
+        _apply(hardening, one)
 
 
 def tmpfs(launch: Launch, owner: tuple[int, int] | None) -> dict[str, str]:

@@ -10,7 +10,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -80,6 +80,25 @@ class Builder:
             (context / "Dockerfile").write_text(text, encoding="utf-8")
 
         return self._built(name, base, fill)
+
+    def component(self, name: str, edited: Mapping[str, str]) -> str:
+        """Return the image of a part of the topology, by the recipe in deploy/images/`name`.
+
+        edited: new texts by path below the project.
+        """
+        folder = places.DEPLOY / "images" / name
+        base = base_image(self.engine, self.workspace, self.progress)
+        below = f"deploy/images/{name}/"
+        texts = {path.removeprefix(below): text for path, text in edited.items() if path.startswith(below)}
+        parts = (*_contents(folder), *(f"{path}\0{text}".encode() for path, text in sorted(texts.items())))
+        image = f"panotti-{name}:{self._digest(base, parts)}"
+
+        def fill(context: Path) -> None:
+            shutil.copytree(folder, context, dirs_exist_ok=True)
+            for path, text in texts.items():
+                (context / path).write_text(text, encoding="utf-8")
+
+        return self._built(image, base, fill)
 
     def source(self, target: Source) -> str:
         """Return the image of a source folder: its requirements from wheels, its files below /app."""

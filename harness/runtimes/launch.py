@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from harness import places
-from harness.contract import Contract, Launch, SecretKind
+from harness.contract import Contract, Launch, Replicated, SecretKind
 from harness.defects import Certificate, Container, Edit, Secret, SecretFiles, Setting, Variation
 from harness.errors import ContractError, RuntimeUnavailable
 from harness.runtimes import CannotShow, Specification
@@ -42,6 +42,8 @@ class Plan:
     secret_files: by name, what stands in the folder of secrets. secrets: everything secret that it is given.
     secret_mode: of the secret files. settings: content of the settings file, None where the target has none.
     leaf: None without TLS.
+    compose: text of the topology's Compose file, None where the target is one container. The environment is
+    then what a variation adds to the application's own, and removed what it takes away.
     """
 
     specification: Specification
@@ -55,6 +57,8 @@ class Plan:
     redirects: bool
     overlay: Overlay
     options: tuple[Container, ...]
+    compose: str | None = None
+    removed: frozenset[str] = frozenset()
 
     @property
     def launch(self) -> Launch:
@@ -69,21 +73,31 @@ class Plan:
         return self.secrets.get(API_KEY, "")
 
 
-def plan(target: Target, specification: Specification, authority: Authority) -> Plan:
-    """Decide a deployment of `target`. Raises `CannotShow` for a change that the target cannot carry."""
+def plan(
+    target: Target, specification: Specification, authority: Authority, *, replicated: bool = False
+) -> Plan:
+    """Decide a deployment of `target`. Raises `CannotShow` for a change that the target cannot carry.
+
+    replicated: the runtime can bring a topology up, where the contract has one for the profile.
+    """
     launch, variation = target.contract.launch, specification.variation
     _refuse_impossible(target, variation)
     overlay = lay((c for c in variation.changes if isinstance(c, Edit)), specification.profile)
     settings = _settings_text(target, specification.profile, overlay)
-    environment = dict(launch.env)
-    if specification.profile in launch.tls.profiles:
+    topology = launch.topology if replicated and isinstance(target, Reference) else None
+    compose = _compose_text(topology, specification.profile, overlay)
+    environment = dict(launch.env) if compose is None else {}
+    uses_tls = specification.profile in launch.tls.profiles
+    if uses_tls and compose is None:
         environment |= launch.tls.env
     for change in variation.changes:
         if isinstance(change, Setting):
             settings = _apply(change, launch.settings_prefix, environment, settings)
-    files, given = _secrets(launch, variation, environment)
+    more = topology.secrets if topology and compose is not None else {}
+    files, given = _secrets(launch, more, variation, environment)
     modes = [change.mode for change in variation.changes if isinstance(change, SecretFiles)]
-    uses_tls = _mentions(environment, "tls_cert")
+    if compose is None:
+        uses_tls = _mentions(environment, "tls_cert")
     faults = [change.kind for change in variation.changes if isinstance(change, Certificate)]
     if faults and not uses_tls:
         raise CannotShow(f"the profile {specification.profile} has no TLS: no certificate to be replaced")
@@ -96,9 +110,17 @@ def plan(target: Target, specification: Specification, authority: Authority) -> 
         secrets=given,
         secret_mode=modes[-1] if modes else _SECRET_MODE,
         leaf=authority.issue(faults[-1] if faults else None) if uses_tls else None,
-        redirects=uses_tls and launch.redirect_port > 0 and _mentions(environment, "redirect_port"),
+        redirects=uses_tls
+        and launch.redirect_port > 0
+        and (compose is not None or _mentions(environment, "redirect_port")),
         overlay=overlay,
         options=tuple(c for c in variation.changes if isinstance(c, Container)),
+        compose=compose,
+        removed=frozenset(
+            _variable(c, launch.settings_prefix)
+            for c in variation.changes
+            if isinstance(c, Setting) and c.value is None
+        ),
     )
 
 
@@ -154,6 +176,24 @@ def write_files(plan: Plan, folders: Folders) -> None:
             write_certificate(plan.leaf, folders.tls)
 
 
+def write_secrets(folder: Path, files: Mapping[str, str], *, owner: tuple[int, int] | None) -> None:
+    """Write secret files for the user of one container. Raises `RuntimeUnavailable` on a full disk."""
+    with room_on_disk(folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for name, value in files.items():
+            fresh = folder / f".{name}"
+            _write_secret(fresh, value.encode())
+            if owner and os.geteuid() == 0:
+                os.chown(fresh, *owner)
+            fresh.replace(folder / name)
+        if owner and os.geteuid() == 0:
+            os.chown(folder, *owner)
+        elif owner:
+            # Another user than the container's: the run's directory above keeps everybody else out.
+            for path in (folder, *folder.iterdir()):
+                path.chmod(0o755 if path.is_dir() else 0o444)
+
+
 def write_certificate(leaf: Leaf, folder: Path, like: Path | None = None) -> None:
     """Put a certificate and its key in place, each in one step, so that no reader sees half a file.
 
@@ -201,8 +241,27 @@ def _settings_text(target: Target, profile: str, overlay: Overlay) -> str | None
         ) from None
 
 
+def _compose_text(topology: Replicated | None, profile: str, overlay: Overlay) -> str | None:
+    if topology is None or profile not in topology.profiles:
+        if overlay.topology:
+            raise CannotShow(f"the profile {profile} has no topology here: {', '.join(overlay.topology)}")
+        return None
+    path = places.DEPLOY / topology.file
+    try:
+        return overlay.topology.get(f"deploy/{topology.file}") or path.read_text(encoding="utf-8")
+    except OSError as cause:
+        raise ContractError(
+            f"{path}: {cause.strerror}",
+            remedy="launch.topology.file names a file beside deploy/contract.toml.",
+        ) from None
+
+
+def _variable(change: Setting, prefix: str) -> str:
+    return change.key if change.key.startswith(prefix) else f"{prefix}{change.key}"
+
+
 def _apply(change: Setting, prefix: str, environment: dict[str, str], settings: str | None) -> str | None:
-    name = change.key if change.key.startswith(prefix) else f"{prefix}{change.key}"
+    name = _variable(change, prefix)
     if change.value is not None:
         environment[name] = change.value
         return settings
@@ -222,10 +281,10 @@ def without_key(text: str, key: str) -> str:
 
 
 def _secrets(
-    launch: Launch, variation: Variation, environment: dict[str, str]
+    launch: Launch, more: Mapping[str, SecretKind], variation: Variation, environment: dict[str, str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return the secret files, and every secret by name; a key given by the environment is put there."""
-    files = {name: _generate(kind) for name, kind in launch.secrets.items()}
+    files = {name: _generate(kind) for name, kind in {**launch.secrets, **more}.items()}
     for change in variation.changes:
         if isinstance(change, Secret):
             files.pop(change.name, None)

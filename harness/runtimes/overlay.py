@@ -11,6 +11,8 @@ from harness import places
 from harness.defects import Edit
 from harness.errors import HarnessError
 
+_DEPLOY = "deploy/"
+
 
 class EditError(HarnessError):
     """An edit whose text does not stand in the file exactly once: the defect describes code that is gone."""
@@ -18,11 +20,12 @@ class EditError(HarnessError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlay:
-    """What the edits change. package: new texts by path below the project; None: left as it is."""
+    """What the edits change. package, topology: new texts by path below the project; None: left as it is."""
 
     package: Mapping[str, str] = field(default_factory=dict)
     settings: str | None = None
     dockerfile: str | None = None
+    topology: Mapping[str, str] = field(default_factory=dict)
 
 
 def lay(edits: Iterable[Edit], profile: str) -> Overlay:
@@ -39,7 +42,8 @@ def lay(edits: Iterable[Edit], profile: str) -> Overlay:
             )
         texts[path] = text.replace(change.old, change.new)
     settings, dockerfile = texts.pop(_settings_path(profile), None), texts.pop("deploy/Dockerfile", None)
-    return Overlay(package=texts, settings=settings, dockerfile=dockerfile)
+    topology = {path: texts.pop(path) for path in [*texts] if path.startswith(_DEPLOY)}
+    return Overlay(package=texts, settings=settings, dockerfile=dockerfile, topology=topology)
 
 
 def write_package(folder: Path, overlay: Overlay) -> Path:
@@ -59,9 +63,11 @@ def _checked(path: str, profile: str) -> str:
     own = pure.parts[:1] == ("panotti",) and ".." not in pure.parts
     if own or path in {_settings_path(profile), "deploy/Dockerfile"}:
         return path
+    if pure.parts[:1] == ("deploy",) and ".." not in pure.parts and not path.startswith("deploy/profiles/"):
+        return path
     raise HarnessError(
         f"edit of {path}: it has no effect on a deployment of the profile {profile}",
-        remedy=f"Edit a file below panotti/, {_settings_path(profile)} or deploy/Dockerfile.",
+        remedy=f"Edit a file below panotti/ or deploy/, of its settings {_settings_path(profile)} alone.",
     )
 
 

@@ -49,12 +49,12 @@ class Authority:
         """The root certificate, PEM."""
         return self._root.certificate.public_bytes(Encoding.PEM)
 
-    def issue(self, fault: Fault | None = None) -> Leaf:
-        """Issue a certificate for panotti.test, localhost and 127.0.0.1, or one with the fault named."""
+    def issue(self, fault: Fault | None = None, *, name: str = HOST_NAME) -> Leaf:
+        """Issue a certificate for `name`, localhost and 127.0.0.1, or one with the fault named."""
         now = datetime.now(UTC)
         begin, end = now - timedelta(hours=1), now + _LIFETIME
         key: _PrivateKey = ec.generate_private_key(ec.SECP256R1())
-        names = _alternative_names(HOST_NAME)
+        names = _alternative_names(name)
         signer: _Signer | None = self._root
         match fault:
             case None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from harness.errors import ProbeFailed
-from harness.runtimes import CannotShow, Completed, RuntimeName, relay
+from harness.runtimes import CannotShow, Completed, RuntimeName, StartFailure, relay
 from harness.runtimes.launch import ADDRESSES, CONFIG_NAME, Folders, Plan, write_certificate
 from harness.runtimes.listening import listens
 from harness.runtimes.pki import HOST_NAME
@@ -146,6 +146,13 @@ class ProcessDeployment:
         if self._last_log is not None:
             return self._last_log
         return (self._folders.root / LOG_NAME).read_text(encoding="utf-8", errors="replace")
+
+    def settle(self) -> None:
+        """Nothing is left to be done once it is ready."""
+
+    def explain(self, failure: StartFailure) -> StartFailure:
+        """Nothing more is known: there is one component."""
+        return failure
 
     def replace_certificate(self) -> str:
         """Give the server a new certificate and tell it by SIGHUP; return the new fingerprint."""

@@ -1,0 +1,72 @@
+"""One container of a topology, for faults and looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.runtimes import Completed
+from harness.runtimes.engine import Box
+
+if TYPE_CHECKING:
+    from harness.runtimes.realised import Realised
+
+
+class Part:
+    """service: its name in the topology. host: what its processes call their machine."""
+
+    def __init__(self, service: str, box: Box, found: Realised) -> None:
+        self.service = service
+        self._box = box
+        self._found = found
+
+    @property
+    def host(self) -> str:
+        return self._box.name
+
+    def attributes(self) -> dict[str, Any]:
+        """What `docker inspect` says of it."""
+        return self._box.attributes()
+
+    def addresses(self) -> dict[str, str]:
+        """Its address in each of its networks, by the topology's names."""
+        real = self._box.addresses()
+        return {name: real[known] for name, known in self._found.networks.items() if known in real}
+
+    def execute(self, argv: Sequence[str], *, stdin: str = "", timeout_s: float = 10.0) -> Completed:
+        """Run a command in it, as its user. Raises `ProbeFailed`."""
+        return self._box.execute(argv, stdin=stdin, timeout_s=timeout_s)
+
+    def logs(self) -> str:
+        """Everything it has printed."""
+        return self._box.logs()
+
+    def signal(self, signal: str) -> None:
+        """Send a signal to its main process."""
+        self._box.signal(signal)
+
+    def pause(self) -> None:
+        """Freeze it: connections stay open and nothing answers."""
+        self._box.pause()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._box.resume()
+
+    def start(self) -> None:
+        """Start it again."""
+        self._box.start()
+
+    def exit_status(self) -> int | None:
+        """Exit status of its main process; None while it runs."""
+        return self._box.exit_status()
+
+    def cut_off(self) -> None:
+        """Take it out of all its networks."""
+        for name in self._found.topology.services[self.service].networks:
+            self._box.leave(self._found.networks[name])
+
+    def reconnect(self) -> None:
+        """Put it back into all its networks."""
+        for name in self._found.topology.services[self.service].networks:
+            self._box.enter(self._found.place(self.service, name))

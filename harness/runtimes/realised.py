@@ -1,0 +1,184 @@
+"""What stands of a topology: containers by service, networks and volumes; grown and removed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+from harness import places
+from harness.contract import Replicated
+from harness.runtimes import StartFailure
+from harness.runtimes.engine import Box, Engine, Place, Request
+from harness.runtimes.hardening import Hardening, change
+from harness.runtimes.launch import ADDRESSES, Plan, resolve
+from harness.runtimes.services import hardening, mounts, ports, restart_policy, tmpfs
+from harness.topology.schema import Service, Topology
+
+T = TypeVar("T")
+S = TypeVar("S")
+_FIRST_NAMED: Final = 33  # addresses of the edge network that Docker gives to nobody
+_OVERLAY: Final = "/overlay"
+_ONCE: Final = "service_completed_successfully"
+
+
+class Casualty(Exception):
+    """A component ended, or did not get healthy, before the deployment was ready."""
+
+    def __init__(self, service: str, failure: StartFailure) -> None:
+        super().__init__(service)
+        self.service = service
+        self.failure = failure
+
+
+@dataclass(slots=True, kw_only=True)
+class Realised:
+    """What stands of one topology. boxes: by service, in the order in which they were started."""
+
+    engine: Engine
+    plan: Plan
+    contract: Replicated
+    folder: Path
+    images: Mapping[str, str]
+    topology: Topology
+    prefix: str
+    networks: dict[str, str]
+    volumes: dict[str, str] = field(default_factory=dict)
+    boxes: dict[str, list[Box]] = field(default_factory=dict)
+    casualty: Casualty | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def application(self) -> list[Box]:
+        return self.boxes.get(self.contract.application, [])
+
+    @property
+    def edge(self) -> list[Box]:
+        return self.boxes.get(self.contract.edge, [])
+
+    @property
+    def shared(self) -> str:
+        """The network between edge and application, by its name in the file."""
+        services = self.topology.services
+        edge, application = services[self.contract.edge], services[self.contract.application]
+        return next(name for name in edge.networks if name in application.networks)
+
+    @property
+    def public(self) -> str:
+        """The network that clients come from: the first one of the edge."""
+        return next(iter(self.topology.services[self.contract.edge].networks))
+
+    def gateway(self, network: str) -> str:
+        """Where this machine stands in a network."""
+        return str(self.topology.networks[network].ipam.config[0].gateway)
+
+    def named(self, name: str) -> str:
+        """The address that a named client has in the public network."""
+        return named_addresses(self.prefix)[name]
+
+    def place(self, service: str, network: str) -> Place:
+        """A service's place in a network of the file."""
+        attachment = self.topology.services[service].networks[network]
+        return Place(
+            network=self.networks[network],
+            aliases=(service, *attachment.aliases),
+            address=attachment.ipv4_address,
+        )
+
+    def add(self, service: str) -> Box:
+        """Start one more container of a service."""
+        made = self.topology.services[service]
+        hardened = self.hardened(service, made)
+        box = self.engine.place(
+            Request(
+                image=made.image,
+                command=made.command,
+                environment={**self._environment(service, made), **hardened.environment},
+                mounts=(
+                    *mounts(made, self.volumes, places.DEPLOY),
+                    *self._overlay(service),
+                    *hardened.mounts,
+                ),
+                tmpfs=tmpfs(made),
+                options=hardened.options,
+            ),
+            ports(made),
+            [self.place(service, network) for network in made.networks],
+        )
+        with self.lock:
+            self.boxes.setdefault(service, []).append(box)
+        return box
+
+    def settle(self) -> None:
+        """Give the containers the restart policy that their service has, once all are ready."""
+        each(lambda pair: pair[1].update(restart_policy=restart_policy(pair[0])), self._all())
+
+    def remove(self, others: Iterable[Box] = ()) -> None:
+        """Remove everything. Safe to call twice."""
+        with self.lock:
+            boxes = [box for found in self.boxes.values() for box in found]
+            self.boxes.clear()
+            networks, self.networks = self.networks, {}
+            volumes, self.volumes = self.volumes, {}
+        each(lambda box: box.remove(), [*boxes, *others])
+        each(self.engine.remove_network, networks.values())
+        each(self.engine.remove_volume, volumes.values())
+
+    def _all(self) -> list[tuple[Service, Box]]:
+        services = self.topology.services
+        return [(services[name], box) for name, found in self.boxes.items() for box in found]
+
+    def hardened(self, service: str, made: Service) -> Hardening:
+        """Return the options of a service's containers, with a check's changes to the application's."""
+        hardened = hardening(made)
+        if service == self.contract.application:
+            change(hardened, self.plan.options)
+        return hardened
+
+    def _environment(self, service: str, made: Service) -> dict[str, str]:
+        if service != self.contract.application:
+            return dict(made.environment)
+        kept = {name: value for name, value in made.environment.items() if name not in self.plan.removed}
+        own = {"PYTHONPATH": _OVERLAY} if self.plan.overlay.package else {}
+        return kept | own | resolve(self.plan.environment, self._addresses())
+
+    def _addresses(self) -> dict[str, str]:
+        """What stands for a named address in a setting: every chain of trusted proxies ends at the edge."""
+        given = named_addresses(self.prefix)
+        edge = self.topology.services[self.contract.edge].networks[self.shared].ipv4_address
+        return given | {"proxy": f"{given['proxy']},{edge}", "direct": self.gateway(self.public)}
+
+    def _overlay(self, service: str) -> list[tuple[str, str, str]]:
+        if service != self.contract.application or not self.plan.overlay.package:
+            return []
+        return [(str(self.folder / "overlay"), _OVERLAY, "ro")]
+
+
+def named_addresses(prefix: str) -> dict[str, str]:
+    """The addresses of the named clients in the public network."""
+    return {name: f"{prefix}.{_FIRST_NAMED + number}" for number, name in enumerate(ADDRESSES)}
+
+
+def each(work: Callable[[S], T], things: Iterable[S]) -> list[T]:
+    """Do the same for every thing at once; the first error is raised when all have ended."""
+    todo = list(things)
+    if not todo:
+        return []
+    with ThreadPoolExecutor(max_workers=len(todo)) as pool:
+        return [future.result() for future in [pool.submit(work, thing) for thing in todo]]
+
+
+def dead(found: Realised) -> Iterator[Casualty]:
+    """Yield the components that have ended, the one-shot ones that ended well aside."""
+    needs = [
+        (other, d.condition) for s in found.topology.services.values() for other, d in s.depends_on.items()
+    ]
+    once = {name for name, condition in needs if condition == _ONCE}
+    for name, boxes in [*found.boxes.items()]:
+        for box in [*boxes]:
+            status = box.exit_status()
+            if status is not None and not (name in once and status == 0):
+                yield Casualty(name, StartFailure(status=status, output=box.logs()))

@@ -1,0 +1,226 @@
+"""One topology that is up: several replicas behind an edge, each part within reach."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from harness.errors import ProbeFailed, RuntimeUnavailable
+from harness.runtimes import CannotShow, Completed, RuntimeName, StartFailure
+from harness.runtimes.container_deployment import LOOPBACK, RELAY_PORT, relay_is_up
+from harness.runtimes.engine import Box
+from harness.runtimes.launch import Plan
+from harness.runtimes.merged import MergedLog
+from harness.runtimes.part import Part
+from harness.runtimes.pki import HOST_NAME
+from harness.runtimes.readiness import Door
+from harness.runtimes.realised import Realised, dead, each
+from harness.runtimes.topology import EDGE_FILE, write_edge
+
+if TYPE_CHECKING:
+    from harness.runtimes.containers import ContainersRuntime
+
+_SOCKET: Final = ("socat", "-t5", "-", "UNIX-CONNECT:/run/haproxy/admin.sock")
+_KILL: Final = "import os, sys; os.kill(int(sys.argv[1]), int(sys.argv[2]))"
+
+
+class TopologyDeployment:
+    """See `harness.runtimes.Deployment`. Where no replica is named, "the server" is the first one."""
+
+    runtime: RuntimeName = "containers"
+
+    def __init__(self, owner: ContainersRuntime, plan: Plan, found: Realised, image: str) -> None:
+        launch = plan.launch
+        published = found.edge[0].published() if found.edge else {}
+        self._https, self._http = _doors(found)
+        # A container that ended at once has published nothing; port 0 answers nobody.
+        self.base_url = f"{plan.scheme}://{LOOPBACK}:{published.get(self._https, 0)}"
+        plain = published.get(self._http) if self._http and plan.redirects else None
+        self.plain_url = f"http://{LOOPBACK}:{plain}" if plain else None
+        self.host_name = plan.contract.http.host or HOST_NAME
+        self.ca_file: Path | None = owner.ca_file if plan.leaf else None
+        self.specification = plan.specification
+        self.api_key = plan.api_key
+        self.secrets = plan.secrets
+        self.started_in_s = 0.0
+        self.door = Door(
+            base_url=self.base_url,
+            path=f"{plan.contract.http.base_path}{launch.ready_path}",
+            host_name=self.host_name,
+        )
+        self.plan = plan
+        self.image = image
+        self.found = found
+        self._owner = owner
+        self._relays: dict[str, Box] = {}
+        self._lock = threading.Lock()
+        self._log = MergedLog(
+            servers=lambda: [*found.boxes.get(found.contract.application, ())],
+            edges=lambda: [*found.boxes.get(found.contract.edge, ())],
+        )
+        self._last_log: str | None = None
+
+    @property
+    def replicas(self) -> tuple[Part, ...]:
+        """The servers behind the edge."""
+        return self.parts(self.found.contract.application)
+
+    @property
+    def replica_urls(self) -> tuple[str, ...]:
+        """Where each replica is reached past the edge, from this machine."""
+        network = self.found.networks[self.found.shared]
+        port = self.plan.launch.port
+        return tuple(
+            f"{self.plan.scheme}://{box.addresses()[network]}:{port}" for box in self.found.application
+        )
+
+    def parts(self, name: str) -> tuple[Part, ...]:
+        """The containers of a service, or of what the server calls one of its dependencies."""
+        service = self.found.contract.parts.get(name, name)
+        boxes = self.found.boxes.get(service)
+        if not boxes:
+            raise CannotShow(f"the topology has no {name}; it has {', '.join(self.found.topology.services)}")
+        return tuple(Part(service, box, self.found) for box in boxes)
+
+    def edge(self, command: str) -> str:
+        """Send a command to the edge's runtime socket; return its answer. Raises `ProbeFailed`."""
+        done = self.found.edge[0].execute(_SOCKET, stdin=f"{command}\n", timeout_s=10)
+        if done.status != 0:
+            raise ProbeFailed(f"the edge's runtime socket: {done.stderr.strip()[-200:]}")
+        return done.stdout
+
+    def exit_status(self) -> int | None:
+        """Status of the first component that has ended; None while all run."""
+        if self.found.casualty is None:
+            self.found.casualty = next(dead(self.found), None)
+        if self.found.casualty is None:
+            return None
+        status = self.found.casualty.failure.status
+        return 1 if status is None else status
+
+    def holds_port(self) -> bool:
+        """Whether the edge has every replica in."""
+        wanted = self.found.topology.services[self.found.contract.application].scale
+        try:
+            states = self.edge("show servers state").splitlines()
+        except (ProbeFailed, RuntimeUnavailable):
+            return False
+        return sum(line.split()[5:6] == ["2"] for line in states if not line.startswith("#")) >= wanted
+
+    def explain(self, failure: StartFailure) -> StartFailure:
+        """Name the component that failed, with what it said; the server's failure is the deployment's own."""
+        casualty = self.found.casualty
+        if casualty is None:
+            return failure
+        own = casualty.service == self.found.contract.application
+        return replace(casualty.failure, part="" if own else casualty.service)
+
+    def via(self, address: str) -> str:
+        """Base URL that reaches the edge from the named client address. Raises `CannotShow`."""
+        with self._lock:
+            if address not in self._relays:
+                self._relays[address] = self._start_relay(address)
+            port = self._relays[address].published()[RELAY_PORT]
+        return f"{self.plan.scheme}://{LOOPBACK}:{port}"
+
+    def address(self, name: str) -> str:
+        """The IP address behind a name, as the edge sees it; "direct" is the harness's own."""
+        found = self.found
+        return found.gateway(found.public) if name == "direct" else found.named(name)
+
+    def execute(self, argv: Sequence[str], *, stdin: str = "", timeout_s: float = 10.0) -> Completed:
+        """Run a command in the first replica, as the server's user. Raises `ProbeFailed`."""
+        return self.found.application[0].execute(argv, stdin=stdin, timeout_s=timeout_s)
+
+    def kill(self, pid: int, signal: int, host: str = "") -> None:
+        """Send a signal to a process of the replica `host`, else of the first one. Raises `ProbeFailed`."""
+        box = next((box for box in self.found.application if box.name == host), self.found.application[0])
+        if pid == 1:
+            box.signal(str(signal))
+            return
+        done = box.execute(["python", "-c", _KILL, str(pid), str(signal)], stdin="", timeout_s=10)
+        if done.status != 0:
+            raise ProbeFailed(
+                f"signal {signal} to process {pid}: {(done.stderr or done.stdout).strip()[-200:]}"
+            )
+
+    def settle(self) -> None:
+        """Let Docker restart what ends, as the topology says, from now on."""
+        self.found.settle()
+
+    def terminate(self) -> None:
+        """Send SIGTERM to every replica, without waiting."""
+        each(lambda box: box.signal("SIGTERM"), self.found.application)
+
+    def wait_exit(self, timeout_s: float) -> int:
+        """Return the highest exit status of the replicas. Raises `ProbeFailed` while one still runs."""
+        return max(each(lambda box: box.wait(timeout_s), self.found.application))
+
+    def logs(self) -> str:
+        """What the replicas have printed so far, in the order of time, and the edge's own answers."""
+        return self._log.text() if self._last_log is None else self._last_log
+
+    def replace_certificate(self) -> str:
+        """Give the edge a new certificate by its runtime socket; return the new fingerprint."""
+        if self.plan.leaf is None:
+            raise CannotShow(f"the profile {self.specification.profile} has no TLS")
+        leaf = self._owner.authority.issue()
+        write_edge(self.found, leaf, self._owner.authority)
+        file = f"/run/tls/{EDGE_FILE}"
+        pem = (leaf.certificate + leaf.key).decode().strip()
+        self._expect("Transaction", self.edge(f"set ssl cert {file} <<\n{pem}\n"))
+        self._expect("Success", self.edge(f"commit ssl cert {file}"))
+        return leaf.fingerprint
+
+    def path(self, name: Literal["data", "state", "code", "config", "secrets"]) -> str:
+        """The path of a directory or file as a replica sees it."""
+        if name == "code" and self.plan.overlay.package:
+            return "/overlay/panotti"
+        return str(getattr(self.plan.launch.paths, name))
+
+    def inspect(self) -> Mapping[str, object]:
+        """The description of the first replica's container, and of the application's image."""
+        container = self.found.application[0].attributes()
+        return {"container": container, "image": self._owner.engine.image(self.image)}
+
+    def export_image(self) -> Path:
+        """The application's image as `docker save` writes it."""
+        return self._owner.export(self.image)
+
+    def stop(self) -> None:
+        """End it and remove everything that belonged to it; the log stays readable. Safe to call twice."""
+        with self._lock:
+            if self._last_log is not None:
+                return
+            try:
+                self._last_log = self._log.text()
+            except RuntimeUnavailable:
+                self._last_log = ""
+            relays, self._relays = self._relays, {}
+        self.found.remove(relays.values())
+        shutil.rmtree(self.found.folder, ignore_errors=True)
+        self._owner.forget(self)
+
+    def _expect(self, word: str, answer: str) -> None:
+        if word not in answer:
+            raise ProbeFailed(f"the edge did not take the certificate: {answer.strip()[-200:]}")
+
+    def _start_relay(self, name: str) -> Box:
+        found = self.found
+        target = f"{found.topology.services[found.contract.edge].networks[found.public].ipv4_address}"
+        network = found.networks[found.public]
+        return relay_is_up(
+            self._owner.start_relay_in(
+                network, self.address(name), f"{target}:{self._https}", image=self.image
+            )
+        )
+
+
+def _doors(found: Realised) -> tuple[int, int | None]:
+    """The edge's container ports: for TLS, and for plain HTTP where there is one. The file lists them so."""
+    inside = [int(text.rpartition(":")[2]) for text in found.topology.services[found.contract.edge].ports]
+    return (inside[0], inside[1] if len(inside) > 1 else None) if inside else (0, None)

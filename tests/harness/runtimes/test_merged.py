@@ -1,0 +1,41 @@
+"""Several logs read as one."""
+
+from __future__ import annotations
+
+from harness.runtimes.merged import MergedLog
+
+
+class Container:
+    def __init__(self, *lines):
+        self.lines = list(lines)
+
+    def log_since(self, second):
+        return [line for line in self.lines if int(line[0][17:19]) >= second % 60]
+
+
+def _at(second, text):
+    return (f"2026-11-25T05:00:{second:02}.000000000Z", text)
+
+
+def test_lines_stand_in_the_order_of_their_time():
+    one, other = Container(_at(1, "a"), _at(3, "c")), Container(_at(2, "b"))
+    log = MergedLog(servers=lambda: [one, other], edges=list)
+
+    assert log.text() == "a\nb\nc\n"
+
+
+def test_what_was_read_stays_where_it_is():
+    one, other = Container(_at(1, "a")), Container()
+    log = MergedLog(servers=lambda: [one, other], edges=list)
+    before = log.text()
+    one.lines.append(_at(3, "c"))
+    other.lines.append(_at(0, "late"))
+
+    assert log.text() == f"{before}late\nc\n"
+    assert log.text() == f"{before}late\nc\n"
+
+
+def test_of_the_edge_only_structured_lines_belong():
+    edge = Container(_at(1, "Server is UP"), _at(2, '{"event":"request"}'))
+
+    assert MergedLog(servers=list, edges=lambda: [edge]).text() == '{"event":"request"}\n'

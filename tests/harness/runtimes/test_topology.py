@@ -1,0 +1,132 @@
+"""The reference's topology, brought up: whole, closed, honest about what failed, and gone without a trace."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from harness import places
+from harness.defects import edit
+from harness.errors import DeploymentFailed
+from harness.probes.raw import RawProbe
+from harness.runtimes import Specification
+from harness.runtimes.containers import ContainersRuntime
+from harness.runtimes.factory import silent
+from harness.target import parse_target
+from tests.harness.runtimes.conftest import needs_docker
+
+pytestmark = needs_docker
+CONTRACT = """
+[launch.topology]
+file = "compose.yaml"
+profiles = ["staging", "production"]
+application = "app"
+edge = "edge"
+parts = { database = "postgres", counters = "redis" }
+secrets = { database_password = "random", redis_password = "random" }
+"""
+
+
+@pytest.fixture(scope="module")
+def runtime(workspace, tmp_path_factory):
+    text = places.CONTRACT.read_text(encoding="utf-8")
+    file = tmp_path_factory.mktemp("contract") / "contract.toml"
+    file.write_text(text if "[launch.topology]" in text else text + CONTRACT, encoding="utf-8")
+    runtime = ContainersRuntime(parse_target("reference", file), workspace, silent)
+    yield runtime
+    runtime.close()
+
+
+@pytest.fixture(scope="module")
+def deployment(runtime):
+    up = runtime.start(Specification(profile="production"))
+    yield up
+    up.stop()
+
+
+def _client(deployment):
+    return httpx.Client(base_url=deployment.base_url, verify=False, headers={"Host": deployment.host_name})
+
+
+def test_only_the_edge_publishes_and_on_loopback_alone(deployment):
+    published = {
+        service: box.attributes()["NetworkSettings"]["Ports"]
+        for service, boxes in deployment.found.boxes.items()
+        for box in boxes
+    }
+    where = {
+        place["HostIp"]
+        for ports in published.values()
+        for places in ports.values()
+        if places
+        for place in places
+    }
+
+    assert [name for name, ports in published.items() if any(ports.values())] == ["edge"]
+    assert where == {"127.0.0.1"}
+
+
+def test_every_replica_is_in_and_has_its_restart_policy(deployment):
+    assert len(deployment.replicas) == 2
+    assert deployment.holds_port()
+    policies = {part.attributes()["HostConfig"]["RestartPolicy"]["Name"] for part in deployment.replicas}
+    assert policies == {"unless-stopped"}
+
+
+def test_the_edge_answers_as_the_server_does(deployment):
+    with _client(deployment) as client:
+        served = client.get("/health")
+    refused = RawProbe(deployment, auth_header="X-API-Key")(b"NOT HTTP AT ALL\r\n\r\n", timeout_s=5)
+
+    assert served.status_code == 200
+    assert refused.status == 400
+    assert refused.headers.get("content-type") == "application/problem+json"
+    for name in ("x-content-type-options", "content-security-policy", "strict-transport-security"):
+        assert refused.headers.get(name) == served.headers[name]
+    assert refused.field("request_id") == refused.headers.get("x-request-id")
+
+
+def test_logs_are_those_of_all_replicas(deployment):
+    wanted = {f"request-{number:04}" for number in range(8)}
+    with _client(deployment) as client:
+        for number in wanted:
+            client.get("/health", headers={"X-Request-ID": number})
+
+    text = deployment.logs()
+
+    assert {number for number in wanted if number in text} == wanted
+    apart = [part.logs() for part in deployment.replicas]
+    assert all(any(number in log for number in wanted) for log in apart)
+
+
+def test_a_certificate_is_replaced_at_the_edge(deployment):
+    with _client(deployment) as kept:
+        kept.get("/health")
+        fingerprint = deployment.replace_certificate()
+        assert kept.get("/health").status_code == 200
+
+    assert len(fingerprint) == 64
+
+
+def test_a_component_that_dies_is_named_with_its_last_lines(runtime):
+    broken = edit("no such directive", "deploy/haproxy.cfg", "    balance roundrobin", "    balance nobody")
+
+    with pytest.raises(DeploymentFailed) as failure:
+        runtime.start(Specification(profile="production", variation=broken, instance="broken"))
+
+    assert "its edge ended with status 1" in failure.value.what
+    assert "Fatal errors found in configuration" in failure.value.what
+
+
+def test_nothing_is_left_of_a_stopped_topology(runtime):
+    specification = Specification(profile="production", instance="short-lived")
+    up = runtime.start(specification)
+    names = {*up.found.networks.values()}
+    volumes = {*up.found.volumes.values()}
+    up.stop()
+
+    client = runtime.engine._client
+    assert not names & {network.name for network in client.networks.list()}
+    assert not volumes & {volume.name for volume in client.volumes.list()}
+    assert "request" in up.logs()
+    assert not up.found.folder.exists()
