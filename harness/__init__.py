@@ -7,7 +7,19 @@ given.
 from __future__ import annotations
 
 from harness.declare import control
-from harness.defects import CLEAN, certificate, container, defect, edit, secret, secret_files, setting
+from harness.defects import (
+    CLEAN,
+    added,
+    blinding,
+    certificate,
+    container,
+    defect,
+    edit,
+    scanner,
+    secret,
+    secret_files,
+    setting,
+)
 from harness.evidence import record
 from harness.outcome import Absent, floor, not_applicable, not_verified
 from harness.records import Chart, Diagram, Hop, Line, Mark, Measurement, Node, Observation, Table
@@ -24,6 +36,8 @@ __all__ = [
     "Node",
     "Observation",
     "Table",
+    "added",
+    "blinding",
     "certificate",
     "container",
     "control",
@@ -33,6 +47,7 @@ __all__ = [
     "not_applicable",
     "not_verified",
     "record",
+    "scanner",
     "secret",
     "secret_files",
     "setting",

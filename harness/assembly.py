@@ -20,12 +20,16 @@ from harness.profiles import PROFILES
 from harness.records import Event, Json, Run
 from harness.runtimes import Runtime, RuntimeName
 from harness.runtimes.factory import detect, runtime_for, silent
+from harness.scans.advisories import read_snapshot
 from harness.target import Address, Target, parse_target
 from harness.waiver import Waiver, read_waivers
 from harness.workspace import Workspace
 
 WAIVERS = "waivers.toml"
-_TOLD = ("pytest", "pytest-xdist", "httpx", "sslyze", "playwright", "testcontainers", "cryptography")
+_TOLD = (
+    *("pytest", "pytest-xdist", "httpx", "sslyze", "playwright", "testcontainers", "cryptography"),
+    *("bandit", "pip-audit", "detect-secrets"),
+)
 
 
 class Assembly:
@@ -38,6 +42,8 @@ class Assembly:
         self.target: Target = parse_target(options.target, options.contract)
         self.policies: Mapping[str, Policy] = load_policies(options.policy)
         self.waivers = self._waivers()
+        if options.advisories:
+            read_snapshot(options.advisories)
         if isinstance(self.target, Address) and len(options.profiles) != 1:
             raise UserError(
                 f"{self.target.label} is one deployment: in which profile is it to be judged?",

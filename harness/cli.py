@@ -47,6 +47,10 @@ PolicyFile = Annotated[
 Waivers = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Accepted findings. Default: waivers.toml.")
 ]
+Advisories = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A snapshot of advisories. Default: online, else the shipped one."),
+]
 Controls = Annotated[
     list[str] | None,
     typer.Option(
@@ -127,6 +131,7 @@ def verify(
     contract: Contract = None,
     policy: PolicyFile = None,
     waivers: Waivers = None,
+    advisories: Advisories = None,
     controls: Controls = None,
     journal: JournalOut = None,
     intrusive: Intrusive = False,
@@ -161,6 +166,7 @@ def verify(
         contract=contract,
         policy=policy,
         waivers=waivers,
+        advisories=advisories,
         controls=controls,
         journal=journal,
         intrusive=intrusive,

@@ -65,6 +65,7 @@ def declared(trials: Iterable[Trial]) -> tuple[DeclaredCheck, ...]:
             profiles=trial.declaration.profiles,
             proof_profile=trial.declaration.proof_profile,
             defects=tuple((defect.key, defect.title) for defect in trial.declaration.broken_by),
+            blinding=tuple(defect.key for defect in trial.declaration.broken_by if defect.blinds),
         )
         for check, trial in checks.items()
     )

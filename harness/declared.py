@@ -20,6 +20,7 @@ class DeclaredCheck:
 
     check: node id without parameters. cases: how many items it has in each profile.
     profiles: where it means something; empty for all. defects: (key, title) of each.
+    blinding: keys of those that take its sight away: they must make it `not-verified` and not `fail`.
     """
 
     control: str
@@ -29,6 +30,7 @@ class DeclaredCheck:
     profiles: tuple[str, ...] = ()
     proof_profile: str = "production"
     defects: tuple[tuple[str, str], ...] = ()
+    blinding: tuple[str, ...] = ()
 
     def applies_in(self, profile: str) -> bool:
         """Whether it means something in this profile."""
@@ -44,6 +46,7 @@ class DeclaredCheck:
             "profiles": list(self.profiles),
             "proof_profile": self.proof_profile,
             "defects": [list(defect) for defect in self.defects],
+            "blinding": list(self.blinding),
         }
         return Event(name=EVENT, at=at, detail=detail)
 
@@ -66,4 +69,5 @@ def declared_in(events: Iterable[Event]) -> tuple[DeclaredCheck, ...]:
 def _revive(detail: dict[str, Any]) -> DeclaredCheck:
     detail["profiles"] = tuple(detail["profiles"])
     detail["defects"] = tuple((str(key), str(title)) for key, title in detail["defects"])
+    detail["blinding"] = tuple(detail.get("blinding", ()))
     return DeclaredCheck(**detail)

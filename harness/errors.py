@@ -5,6 +5,8 @@ HarnessError
 │   ├── PolicyError      a policy, catalogue or profile file
 │   ├── ContractError    a target or its contract file
 │   ├── WaiverError      a waiver file
+│   ├── AdvisoriesError  a snapshot of advisories
+│   ├── TriageError      a triage file of a source tree
 │   └── JournalError     a journal that is missing, cut off or edited
 ├── RuntimeUnavailable  this machine cannot bring the deployment up (no Docker, port taken, disk full)
 ├── DeploymentFailed    the target started and failed, or never got ready
@@ -40,6 +42,14 @@ class ContractError(UserError):
 
 class WaiverError(UserError):
     """A waiver file is wrong."""
+
+
+class AdvisoriesError(UserError):
+    """A snapshot of advisories is missing, cut off, or none."""
+
+
+class TriageError(UserError):
+    """A triage file is wrong."""
 
 
 class JournalError(UserError):

@@ -13,7 +13,7 @@ from harness.declared import DeclaredCheck, base_of, declared_in
 from harness.journal import JournalView
 from harness.records import Finding, Proof, Run
 from harness.verdict import Verdict, worst
-from harness.waiver import Waiver, revive_waivers
+from harness.waiver import WAIVABLE, Waiver, revive_waivers
 
 NO_CHECK = "no check yet"
 
@@ -145,10 +145,13 @@ class _Court:
                 if waiver.active(self.at):
                     return f"{finding.message} (waived by {waiver.owner} until {date}: {waiver.reason})"
                 return f"{finding.message} (the waiver of {waiver.owner} expired on {date})"
-        if finding.verdict is Verdict.FAIL and any(
-            (w.control, w.profile) == (finding.control, finding.profile) for w in self.waivers
+        about = self.findings[finding.control, finding.profile]
+        if finding.verdict in WAIVABLE and any(
+            (w.control, w.profile) == (finding.control, finding.profile)
+            and not any(w.accepts(other) for other in about)
+            for w in self.waivers
         ):
-            return f"{finding.message} (a waiver stands for another failure of this control)"
+            return f"{finding.message} (a waiver stands for another finding of this control)"
         return finding.message
 
 

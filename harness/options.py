@@ -24,6 +24,7 @@ class Options:
     contract: Path | None = None
     policy: Path | None = None
     waivers: Path | None = None
+    advisories: Path | None = None
     controls: tuple[str, ...] = ()
     journal: Path | None = None
     selftest: bool = False
@@ -46,6 +47,7 @@ class Options:
             ("--contract", self.contract),
             ("--policy", self.policy),
             ("--waivers", self.waivers),
+            ("--advisories", self.advisories),
         ):
             words += [name, str(path)] if path else []
         for glob in self.controls:

@@ -33,7 +33,8 @@ class Proofs:
 def proofs_of(view: JournalView) -> tuple[Proof, ...]:
     """Return a proof for every declared defect that a self-test tried.
 
-    A defect is caught when a case of its check failed and none was an error; the clean twin must pass in all.
+    A defect is caught when a case of its check failed and none was an error; one that takes the check's sight
+    away, when a case came to `not-verified` instead. The clean twin must pass in all.
     """
     tried: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in view.findings:
@@ -55,7 +56,7 @@ def _proofs(
 def _proof(
     check: DeclaredCheck, defect: tuple[str, str], planted: Sequence[Finding], clean: Sequence[Finding]
 ) -> Proof:
-    outcome, message = _outcome(planted)
+    outcome, message = _outcome(planted, blinding=defect[0] in check.blinding)
     passed = bool(clean) and all(finding.verdict is Verdict.PASS for finding in clean)
     spoilt = next((f"{f.verdict.value}: {f.message}" for f in clean if f.verdict is not Verdict.PASS), "")
     return Proof(
@@ -72,14 +73,18 @@ def _proof(
     )
 
 
-def _outcome(planted: Sequence[Finding]) -> tuple[Outcome, str]:
-    """`not-verified` with a defect planted is an error of the self-test: it has shown nothing."""
-    decided = {Verdict.PASS, Verdict.FAIL, Verdict.NOT_APPLICABLE}
+def _outcome(planted: Sequence[Finding], *, blinding: bool) -> tuple[Outcome, str]:
+    """`not-verified` with a defect planted is an error of the self-test: it has shown nothing.
+
+    Unless the defect is one that leaves nothing to be shown.
+    """
+    demanded = Verdict.NOT_VERIFIED if blinding else Verdict.FAIL
+    decided = {Verdict.PASS, Verdict.FAIL, Verdict.NOT_APPLICABLE, demanded}
     for finding in planted:
         if finding.verdict not in decided:
             return "error", f"{finding.verdict.value}: {finding.message}"
     for finding in planted:
-        if finding.verdict is Verdict.FAIL:
+        if finding.verdict is demanded:
             return "caught", finding.message
     return "missed", f"the check came to {planted[0].verdict.value}"
 

@@ -22,6 +22,7 @@ from harness.outcome import not_applicable, not_verified
 from harness.planning import Need, Refusal, twin
 from harness.records import Event
 from harness.runtimes import Runtime, RuntimeName
+from harness.scans.setup import Setup
 from harness.site import Site
 from harness.trial import Trial
 from harness.workspace import Workspace
@@ -45,6 +46,13 @@ class Session:
             raise
         self.failure: JournalFull | None = None
         self.deployments = Deployments({}, self._runtime)
+        self._setup = Setup(
+            target=assembly.target,
+            advisories=assembly.options.advisories,
+            outputs=self.writer.directory,
+            workspace=self.workspace.root,
+            rehearsal=assembly.options.selftest,
+        )
         self._runtimes: dict[RuntimeName, Runtime] = {}
         self._sites: dict[tuple[str, ...], Site] = {}
         self._used: list[Site] = []
@@ -165,6 +173,7 @@ class Session:
                 runtime=self._runtime(needed.runtime),
                 twin=twin_of,
                 quiet=self.quiet,
+                setup=self._setup,
             )
         site.twin = twin_of
         self._used.append(site)

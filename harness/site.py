@@ -40,11 +40,13 @@ from harness.probes.workers import Workers
 from harness.records import Observation
 from harness.redaction import VAULT
 from harness.runtimes import CannotShow, Deployment, Runtime, Specification, StartFailure
+from harness.scans.setup import Setup
 
 if TYPE_CHECKING:
     from harness.policy import Policy
     from harness.probes.browser import BrowserProbe
     from harness.probes.forgery import Forger
+    from harness.probes.scans import ScanProbe
     from harness.probes.tls import TlsProbe
 
 _TAIL: Final = 2000  # characters of a failed start's output that evidence keeps
@@ -72,10 +74,12 @@ class Site:
         runtime: Runtime,
         twin: Callable[[str], Site],
         quiet: Callable[[], AbstractContextManager[None]] = nullcontext,
+        setup: Setup | None = None,
     ) -> None:
         """twin: returns the Site of another profile, brought up by whoever manages deployments.
 
         quiet: a block in which nothing else of the run uses the machine.
+        setup: what scans are told of the run.
         """
         self.deployment = deployment
         self.policy = policy
@@ -84,6 +88,7 @@ class Site:
         self.profile = deployment.specification.profile
         self.twin = twin
         self._quiet = quiet
+        self._setup = setup or Setup()
         auth_header = contract.http.auth_header
         VAULT.learn_all(deployment.secrets)
         quota = policy.rate.address
@@ -112,6 +117,13 @@ class Site:
         from harness.probes.tls import TlsProbe  # sslyze takes half a second to import
 
         return TlsProbe(self.deployment)
+
+    @cached_property
+    def scans(self) -> ScanProbe:
+        """Scanners of code, packages and secrets."""
+        from harness.probes.scans import ScanProbe  # detect-secrets is slow to import
+
+        return ScanProbe(self.deployment, self._setup)
 
     @cached_property
     def browser(self) -> BrowserProbe:
@@ -221,6 +233,7 @@ class Site:
             runtime=self.runtime,
             twin=self.twin,
             quiet=self._quiet,
+            setup=self._setup,
         )
         try:
             yield other

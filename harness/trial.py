@@ -76,8 +76,14 @@ class Trial:
 
     @property
     def caught(self) -> bool:
-        """Whether the self-test got what it demands: `fail` with the defect, `pass` on the clean twin."""
-        return self.verdict is (Verdict.FAIL if self.case.defect else Verdict.PASS)
+        """Whether the self-test got what it demands: `fail` with the defect, `pass` on the clean twin.
+
+        With a defect that takes its sight away, `not-verified`: a blind check decides nothing.
+        """
+        planted = self.case.defect
+        if planted is None:
+            return self.verdict is Verdict.PASS
+        return self.verdict is (Verdict.NOT_VERIFIED if planted.blinds else Verdict.FAIL)
 
     def finding(self, *, target: str, command: str) -> Finding:
         """Return the finding. command: how this check is run again, without its node id."""

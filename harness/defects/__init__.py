@@ -7,7 +7,7 @@ does no I/O.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -61,16 +61,41 @@ class Container:
     value: str | bool | None
 
 
-Change = Setting | Edit | Secret | SecretFiles | Certificate | Container
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """A file more, in a place where scanners look. `${name}` in its text is a secret of the deployment.
+
+    place: `packages`, where the server's packages are found first; `tree` of the source, or its `history`:
+    committed, and removed again; `outputs`, among journal and reports; `lock`, lines more in the lock.
+    """
+
+    place: Literal["packages", "tree", "history", "outputs", "lock"]
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanner:
+    """A scanner that goes on without its rules or data (`blind`), or with data of long ago (`stale`)."""
+
+    tool: Literal["bandit", "pip-audit", "detect-secrets"]
+    fault: Literal["blind", "stale"]
+
+
+Change = Setting | Edit | Secret | SecretFiles | Certificate | Container | Added | Scanner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variation:
-    """A titled set of changes. As `broken_by` it is a defect; as `setup` a deployment a check needs."""
+    """A titled set of changes. As `broken_by` it is a defect; as `setup` a deployment a check needs.
+
+    blinds: it takes the check's sight away, so that the check must come to `not-verified` and not to `fail`.
+    """
 
     title: str
     changes: tuple[Change, ...]
     profile: str | None = None
+    blinds: bool = False
 
     @property
     def key(self) -> str:
@@ -90,6 +115,7 @@ class Variation:
             title=f"{self.title}; {other.title}" if self.title else other.title,
             changes=self.changes + other.changes,
             profile=other.profile or self.profile,
+            blinds=self.blinds or other.blinds,
         )
 
 
@@ -140,6 +166,33 @@ def container(title: str, **options: str | bool | None) -> Variation:
     )
 
 
+def added(
+    title: str,
+    path: str,
+    text: str,
+    *,
+    place: Literal["packages", "tree", "history", "outputs", "lock"] = "packages",
+) -> Variation:
+    """A file more, where scanners look: `added("a key is committed", ".env", "KEY=...", place="history")`."""
+    return Variation(title=title, changes=(Added(place=place, path=path, text=text),))
+
+
+def scanner(
+    title: str, tool: Literal["bandit", "pip-audit", "detect-secrets"], fault: Literal["blind", "stale"]
+) -> Variation:
+    """A scanner that cannot see: its check must not decide anything."""
+    return Variation(title=title, changes=(Scanner(tool=tool, fault=fault),), blinds=True)
+
+
+def blinding(variation: Variation) -> Variation:
+    """Say of a defect that it takes the check's sight away: it must come to `not-verified`."""
+    return replace(variation, blinds=True)
+
+
 def defect(title: str, *parts: Variation) -> Variation:
     """Several changes under one title."""
-    return Variation(title=title, changes=tuple(change for part in parts for change in part.changes))
+    return Variation(
+        title=title,
+        changes=tuple(change for part in parts for change in part.changes),
+        blinds=any(part.blinds for part in parts),
+    )

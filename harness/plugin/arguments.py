@@ -20,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--contract", metavar="FILE", help="where the target's capabilities are")
     group.addoption("--policy", metavar="FILE", help="what must hold, instead of the shipped policies")
     group.addoption("--waivers", metavar="FILE", help="accepted findings (default: waivers.toml)")
+    group.addoption("--advisories", metavar="FILE", help="a snapshot of advisories, instead of asking online")
     group.addoption("--controls", action="append", default=[], metavar="GLOB", help="only these (repeatable)")
     group.addoption("--journal", metavar="DIR", help="where to write the journal, or which one to join")
     group.addoption("--selftest", action="store_true", help="plant each check's defects: they must be caught")
@@ -40,6 +41,7 @@ def options_of(config: pytest.Config) -> Options:
         contract=_path(config, "contract"),
         policy=_path(config, "policy"),
         waivers=_path(config, "waivers"),
+        advisories=_path(config, "advisories"),
         controls=tuple(config.getoption("controls")),
         journal=_path(config, "journal"),
         selftest=config.getoption("selftest"),

@@ -36,10 +36,12 @@ def show(report: pytest.TestReport, trial: Trial, verdict: Verdict) -> None:
     shown: Any = report
     shown.verdict = verdict.value
     shown.__dict__.pop("wasxfail", None)
-    if trial.case.defect is not None and report.when == "call" and verdict in {Verdict.PASS, Verdict.FAIL}:
-        shown.defect = trial.case.defect.title
-        report.outcome = "passed" if verdict is Verdict.FAIL else "failed"
-        report.longrepr = None if verdict is Verdict.FAIL else f"missed: {trial.case.defect.title}"
+    planted = trial.case.defect
+    decided = verdict in {Verdict.PASS, Verdict.FAIL} or trial.caught
+    if planted is not None and report.when == "call" and decided:
+        shown.defect = planted.title
+        report.outcome = "passed" if trial.caught else "failed"
+        report.longrepr = None if trial.caught else f"missed: {planted.title}"
     elif verdict in {Verdict.NOT_VERIFIED, Verdict.NOT_APPLICABLE}:
         path, _, line = trial.source.rpartition(":")
         report.outcome, report.longrepr = "skipped", (path, int(line), f"{verdict.value}: {trial.message}")

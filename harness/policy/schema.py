@@ -25,6 +25,7 @@ from harness.policy.sections import (
     Rate,
     RoleName,
     Route,
+    Scans,
     Server,
     ServiceLevels,
     Startup,
@@ -62,6 +63,7 @@ class Policy(Closed):
     health: Health
     startup: Startup
     service_levels: ServiceLevels
+    scans: Scans
     gate: Gate
     not_applicable: Mapping[str, Reason]
     source: str

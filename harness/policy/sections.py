@@ -266,6 +266,22 @@ class ServiceLevels(Closed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scans(Closed):
+    """Scans of code, packages and secrets.
+
+    least_severity: findings in the code from it on are put right, or triaged; vulnerabilities count all.
+    advisories_max_age_days: older advisories say nothing of a package that they do not name.
+    own: the project's own packages: no lock names them, and no advisory is about them.
+    forbidden_licences: parts of a licence's name, as SPDX or the classifiers of PyPI have it.
+    """
+
+    least_severity: Literal["low", "medium", "high", "critical"]
+    advisories_max_age_days: Count
+    own: tuple[Text, ...]
+    forbidden_licences: tuple[Text, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gate(Closed):
     """required: globs of the controls that must be `pass` (or validly waived) for the gate to open."""
 

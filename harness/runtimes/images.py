@@ -38,7 +38,9 @@ RUN apt-get update && apt-get install --yes --no-install-recommends python3 pyth
 COPY wheels/ /build/wheels/
 COPY requirements.txt /build/
 RUN python3 -m venv /opt/application && /opt/application/bin/pip install --no-index \\
-    --find-links /build/wheels --no-cache-dir --disable-pip-version-check -r /build/requirements.txt uvicorn
+    --find-links /build/wheels --no-cache-dir --disable-pip-version-check \\
+    -r /build/requirements.txt uvicorn \\
+    && /opt/application/bin/pip uninstall --yes --quiet setuptools pip
 
 FROM ${BASE}
 RUN if [ ! -x /usr/bin/python3 ]; then apt-get update \\

@@ -83,8 +83,9 @@ def pip(python: Path | str, *arguments: str) -> None:
 
 
 def _create(folder: Path, python: Path, requirements: Path) -> None:
-    venv.create(folder, with_pip=True, clear=True)
-    pip(python, "install", "--quiet", "--requirement", str(requirements), _SERVER)
+    # Without a pip of its own, which an audit of what is installed would find, and find old.
+    venv.create(folder, with_pip=False, clear=True)
+    pip(sys.executable, "--python", str(python), "install", "--quiet", "-r", str(requirements), _SERVER)
     (folder / "complete").touch()
 
 

@@ -13,13 +13,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from harness import places
 from harness.contract import Contract, Launch, Replicated, SecretKind
-from harness.defects import Certificate, Container, Edit, Secret, SecretFiles, Setting, Variation
+from harness.defects import (
+    Added,
+    Certificate,
+    Change,
+    Container,
+    Edit,
+    Secret,
+    SecretFiles,
+    Setting,
+    Variation,
+)
 from harness.errors import ContractError, RuntimeUnavailable
 from harness.runtimes import CannotShow, Specification
 from harness.runtimes.overlay import Overlay, lay
@@ -82,7 +93,7 @@ def plan(
     """
     launch, variation = target.contract.launch, specification.variation
     _refuse_impossible(target, variation)
-    overlay = lay((c for c in variation.changes if isinstance(c, Edit)), specification.profile)
+    overlay = lay((c for c in variation.changes if _is_laid(c)), specification.profile)
     settings = _settings_text(target, specification.profile, overlay)
     topology = launch.topology if replicated and isinstance(target, Reference) else None
     compose = _compose_text(topology, specification.profile, overlay)
@@ -222,8 +233,13 @@ def room_on_disk(where: Path) -> Iterator[None]:
         ) from None
 
 
+def _is_laid(change: Change) -> TypeGuard[Edit | Added]:
+    """Whether it is laid over the reference; other files are added where the scanners look, not here."""
+    return isinstance(change, Edit) or (isinstance(change, Added) and change.place == "packages")
+
+
 def _refuse_impossible(target: Target, variation: Variation) -> None:
-    if not isinstance(target, Reference) and any(isinstance(c, Edit) for c in variation.changes):
+    if not isinstance(target, Reference) and any(_is_laid(c) for c in variation.changes):
         raise CannotShow("a text edit can be laid over the reference only, not over a target of your own")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from harness import places
-from harness.defects import Edit
+from harness.defects import Added, Edit
 from harness.errors import HarnessError
 
 _DEPLOY = "deploy/"
@@ -28,10 +28,16 @@ class Overlay:
     topology: Mapping[str, str] = field(default_factory=dict)
 
 
-def lay(edits: Iterable[Edit], profile: str) -> Overlay:
-    """Apply `edits` in their order. Raises `EditError`; `HarnessError` for a file that is nobody's."""
+def lay(changes: Iterable[Edit | Added], profile: str) -> Overlay:
+    """Apply edits in their order, beside files that are added.
+
+    Raises `EditError`; `HarnessError` for a file that is nobody's.
+    """
     texts: dict[str, str] = {}
-    for change in edits:
+    for change in changes:
+        if isinstance(change, Added):
+            texts[_below(change.path)] = change.text
+            continue
         path = _checked(change.path, profile)
         text = texts[path] if path in texts else _read(path)
         found = text.count(change.old)
@@ -51,11 +57,20 @@ def write_package(folder: Path, overlay: Overlay) -> Path:
     # Compiled files come along and stay valid: a copy keeps the times they are bound to.
     shutil.copytree(places.PACKAGE, folder / places.PACKAGE.name)
     for path, text in overlay.package.items():
-        (folder / path).write_text(text, encoding="utf-8")
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
     for entry in (folder, *folder.rglob("*")):
         # The server's user reads it; the run's directory above is closed to everybody else.
         entry.chmod(0o755 if entry.is_dir() else 0o644)
     return folder
+
+
+def _below(path: str) -> str:
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or pure.parts[:1] == ("deploy",):
+        raise HarnessError(f"{path}: it is not below the packages", remedy="Name a path below them.")
+    return path
 
 
 def _checked(path: str, profile: str) -> str:

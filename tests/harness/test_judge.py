@@ -236,8 +236,37 @@ class TestWaiver:
         found = result(changed, waivers=(self.WAIVER,))
 
         assert found.verdict is Verdict.FAIL
-        assert "a waiver stands for another failure of this control" in found.reason
+        assert "a waiver stands for another finding of this control" in found.reason
         assert found.waiver is None
+
+    def test_what_is_not_verified_may_be_accepted_for_its_reason_alone(self) -> None:
+        stale = make.finding(Verdict.NOT_VERIFIED, "the advisories are 775 days old; the policy allows 30")
+        older = make.finding(Verdict.NOT_VERIFIED, "the advisories are 801 days old; the policy allows 30")
+        skipped = make.finding(Verdict.NOT_VERIFIED, "pip-audit skipped a-package: not on an index")
+        both = make.finding(Verdict.NOT_VERIFIED, f"{skipped.message}; {stale.message}")
+        waivers = (make.waiver_record(stale),)
+
+        found = result(stale, waivers=waivers)
+        assert found.verdict is Verdict.WAIVED
+        assert found.opens
+        assert result(older, waivers=waivers).verdict is Verdict.WAIVED
+        for other in (skipped, both):
+            reopened = result(other, waivers=waivers)
+            assert reopened.verdict is Verdict.NOT_VERIFIED
+            assert not reopened.opens
+            assert "a waiver stands for another finding" in reopened.reason
+        after = datetime(2028, 1, 1, tzinfo=UTC)
+        assert result(stale, waivers=waivers, at=after).verdict is Verdict.NOT_VERIFIED
+
+    def test_a_waiver_of_one_profile_says_nothing_of_another(self) -> None:
+        stale = [
+            make.finding(Verdict.NOT_VERIFIED, "too old", profile=name, check=f"{make.CHECK}[{name}]")
+            for name in ("staging", "production")
+        ]
+        head = {"waivers": (make.waiver_record(stale[0]),), "profiles": ("staging", "production")}
+
+        assert result(*stale, profile="staging", **head).verdict is Verdict.WAIVED
+        assert result(*stale, profile="production", **head).verdict is Verdict.NOT_VERIFIED
 
     def test_one_check_waived_does_not_hide_another(self) -> None:
         other = make.finding(Verdict.NOT_VERIFIED, "too noisy", check="x::y")

@@ -46,6 +46,23 @@ class TestMade:
     def test_one_that_breaks_the_check_is_an_error_and_no_catch(self, verdict: Verdict) -> None:
         assert proofs(CLEAN, planted(verdict, "odd")) == [("error", f"{verdict.value}: odd", True)]
 
+    @pytest.mark.parametrize(
+        ("verdict", "outcome"),
+        [
+            (Verdict.NOT_VERIFIED, "caught"),
+            (Verdict.PASS, "missed"),
+            (Verdict.FAIL, "missed"),
+            (Verdict.ERROR, "error"),
+        ],
+    )
+    def test_one_that_takes_the_checks_sight_away_must_leave_it_undecided(
+        self, verdict: Verdict, outcome: str
+    ) -> None:
+        view = make.view(make.declared(blinding=(make.KEY,)), CLEAN, planted(verdict, "no data"))
+
+        (made,) = proof.proofs_of(view)
+        assert (made.outcome, made.clean) == (outcome, True)
+
     def test_one_case_that_fails_is_enough_but_none_may_be_an_error(self) -> None:
         passed, failed = planted(Verdict.PASS, case="a"), planted(Verdict.FAIL, "seen", case="b")
 

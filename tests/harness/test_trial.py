@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.declare import Declaration
-from harness.defects import setting
+from harness.defects import blinding, setting
 from harness.errors import DeploymentFailed, ProbeFailed
 from harness.outcome import Absent, NotApplicable, NotVerified
 from harness.planning import Case, Need, Refusal
@@ -123,6 +123,18 @@ def test_the_self_test_demands_a_failure_with_the_defect_and_a_pass_without(
     defect: Any, error: BaseException | None, caught: bool
 ) -> None:
     tried = trial(case=Case(profile="production", defect=defect, selftest=True))
+    tried.recorder.add(SEEN)
+    tried.take("call", error, 0.1)
+
+    assert tried.caught is caught
+
+
+@pytest.mark.parametrize(
+    ("error", "caught"),
+    [(NotVerified("blind"), True), (None, False), (AssertionError(), False), (ValueError(), False)],
+)
+def test_a_check_that_cannot_see_must_not_decide(error: BaseException | None, caught: bool) -> None:
+    tried = trial(case=Case(profile="production", defect=blinding(ANY), selftest=True))
     tried.recorder.add(SEEN)
     tried.take("call", error, 0.1)
 

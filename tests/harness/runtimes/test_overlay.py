@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import places
-from harness.defects import Edit
+from harness.defects import Added, Edit
 from harness.errors import HarnessError
 from harness.runtimes.overlay import EditError, Overlay, lay, write_package
 
@@ -43,6 +43,20 @@ def test_edits_go_where_they_belong() -> None:
         settings="docs = true\n",
         dockerfile="USER 0\n",
     )
+
+
+def test_files_are_added_below_the_packages(tmp_path: Path) -> None:
+    overlay = lay([Added(place="packages", path="left_pad-1.dist-info/METADATA", text="Name: x")], "testing")
+    folder = write_package(tmp_path / "overlay", overlay)
+
+    assert (folder / "left_pad-1.dist-info" / "METADATA").read_text() == "Name: x"
+    assert (folder / "panotti" / "deep" / "er.py").is_file()
+
+
+@pytest.mark.parametrize("path", ["../outside.py", "/etc/passwd", "deploy/Dockerfile"])
+def test_files_elsewhere_are_refused(path: str) -> None:
+    with pytest.raises(HarnessError, match="not below the packages"):
+        lay([Added(place="packages", path=path, text="")], "production")
 
 
 @pytest.mark.parametrize(
