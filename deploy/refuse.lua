@@ -13,6 +13,7 @@ core.register_service("refuse", "tcp", function(applet)
     '{"type":"about:blank","title":"%s","status":%d,"detail":"%s","request_id":"%s"}', title, status, detail, id
   )
   applet:set_var("txn.id", id)
+  applet:set_var("txn.bytes", #body)
   applet:send(table.concat({
     string.format("HTTP/1.1 %d %s", status, title),
     "content-type: application/problem+json",

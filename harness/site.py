@@ -40,6 +40,7 @@ from harness.probes.workers import Workers
 from harness.records import Observation
 from harness.redaction import VAULT
 from harness.runtimes import CannotShow, Deployment, Runtime, Specification, StartFailure
+from harness.runtimes.readiness import Door, answers
 from harness.scans.setup import Setup
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class Site:
         return Calls(self.contract, self.credentials)
 
     def workers(self) -> Workers:
-        """Return one connection to every worker of the policy; a context manager."""
+        """Return one connection to every worker of the policy, in each replica; a context manager."""
         health = self.contract.capabilities.health
         if health is None or health.detail is None:
             not_verified("the contract names no guarded detail, which tells the workers apart")
@@ -243,8 +244,14 @@ class Site:
             deployment.stop()
 
     def settle(self) -> None:
-        """Take back every fault that a check left behind."""
-        self.faults.restore()
+        """Take back every fault that a check left behind, and wait until the server has got over it."""
+        if self.faults.restore():
+            door = Door(
+                base_url=self.deployment.base_url,
+                path=f"{self.contract.http.base_path}{self.contract.launch.ready_path}",
+                host_name=self.deployment.host_name,
+            )
+            self.eventually(lambda: answers(door), timeout_s=2 * self.policy.health.interval_s)
 
     def close(self) -> None:
         """End the connections and the browser. The deployment itself stays up."""

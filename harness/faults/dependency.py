@@ -1,17 +1,20 @@
-"""A dependency of the server lost, hung, and given back: its embedded databases."""
+"""A dependency of the server lost, hung, and given back: an embedded database, or a container beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from harness.errors import ProbeFailed
 from harness.evidence import record
 from harness.probes.database import FILE
 from harness.probes.inside import run_inside
 from harness.records import Observation
-from harness.runtimes import Deployment
+from harness.runtimes import CannotShow, Deployment
+
+if TYPE_CHECKING:
+    from harness.runtimes.part import Part
 
 DependencyName = Literal["database", "counters"]
 _FOLDERS: Final[dict[DependencyName, tuple[Literal["data", "state"], str]]] = {
@@ -19,6 +22,63 @@ _FOLDERS: Final[dict[DependencyName, tuple[Literal["data", "state"], str]]] = {
     "counters": ("state", "counters.db"),
 }
 _HELD_AT_MOST_S = 120  # a lock whose check was killed goes away by itself
+
+
+class _File:
+    """A dependency that is a file of the server's. Raises NotVerified where it cannot be reached."""
+
+    def __init__(self, deployment: Deployment, name: DependencyName) -> None:
+        self._deployment = deployment
+        folder, file = _FOLDERS[name]
+        self.place = f"{deployment.path(folder)}/{file}"
+
+    def lose(self) -> bool:
+        """Take the file away, as if its volume were gone."""
+        return self._run("lose_file", "lose", self.place) == "False"
+
+    def hang(self) -> bool:
+        """Hold the write lock from another process: whoever writes waits."""
+        return self._run("hold_lock", "hold", self.place, str(_HELD_AT_MOST_S)) == "held"
+
+    def find(self) -> bool:
+        """Undo `lose`."""
+        return self._run("lose_file", "restore", self.place) == "True"
+
+    def release(self) -> bool:
+        """Undo `hang`."""
+        self._run("hold_lock", "release", self.place, "0")
+        return True
+
+    def _run(self, *words: str) -> str:
+        return run_inside(self._deployment, *words).strip()
+
+
+class _Container:
+    """A dependency that is a container beside the server."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self.place = part.service
+
+    def lose(self) -> bool:
+        """Take it out of its networks: its name and its address are gone."""
+        self._part.cut_off()
+        return not self._part.addresses()
+
+    def hang(self) -> bool:
+        """Freeze it: connections stay open, and nothing answers."""
+        self._part.pause()
+        return bool(self._part.attributes()["State"]["Paused"])
+
+    def find(self) -> bool:
+        """Undo `lose`."""
+        self._part.reconnect()
+        return bool(self._part.addresses())
+
+    def release(self) -> bool:
+        """Undo `hang`."""
+        self._part.resume()
+        return not self._part.attributes()["State"]["Paused"]
 
 
 class Dependency:
@@ -30,33 +90,32 @@ class Dependency:
         self._deployment = deployment
 
     @property
-    def _file(self) -> str:
-        folder, name = _FOLDERS[self.name]
-        return f"{self._deployment.path(folder)}/{name}"
+    def _means(self) -> _File | _Container:
+        try:
+            return _Container(self._deployment.parts(self.name)[0])
+        except CannotShow:
+            return _File(self._deployment, self.name)
 
     def lose(self) -> None:
-        """Take the file away, as if its volume were gone."""
-        self._expect(
-            run_inside(self._deployment, "lose_file", "lose", self._file), "False", "was not taken away"
-        )
-        self._now("lost")
+        """Take it away."""
+        means = self._means
+        self._now("lost", means.place, means.lose(), "was not taken away")
 
     def hang(self) -> None:
-        """Hold the write lock from another process: whoever writes waits."""
-        answer = run_inside(self._deployment, "hold_lock", "hold", self._file, str(_HELD_AT_MOST_S))
-        self._expect(answer, "held", "could not be locked")
-        self._now("hung")
+        """Let it answer nothing any more."""
+        means = self._means
+        self._now("hung", means.place, means.hang(), "could not be locked")
 
     def restore(self) -> None:
         """Give it back. Safe to call when it was never taken."""
-        if self.state == "lost":
-            answer = run_inside(self._deployment, "lose_file", "restore", self._file)
-            self._expect(answer, "True", "did not come back")
-        elif self.state == "hung":
-            run_inside(self._deployment, "hold_lock", "release", self._file, "0")
-        else:
-            return
-        self._now("present")
+        means = self._means if self.state != "present" else None
+        match self.state:
+            case "lost" if means:
+                self._now("present", means.place, means.find(), "did not come back")
+            case "hung" if means:
+                self._now("present", means.place, means.release(), "did not come back")
+            case _:
+                return
 
     @contextmanager
     def lost(self) -> Iterator[None]:
@@ -76,13 +135,13 @@ class Dependency:
         finally:
             self.restore()
 
-    def _expect(self, answer: str, expected: str, otherwise: str) -> None:
-        if answer.strip() != expected:
-            raise ProbeFailed(f"fault not applied: the {self.name} at {self._file} {otherwise}")
-
-    def _now(self, state: Literal["present", "lost", "hung"]) -> None:
+    def _now(
+        self, state: Literal["present", "lost", "hung"], place: str, reached: object, otherwise: str
+    ) -> None:
+        if not reached:
+            raise ProbeFailed(f"fault not applied: the {self.name} at {place} {otherwise}")
         self.state = state
-        record(Observation(subject=f"fault: {self.name} is {state}", data={"file": self._file}))
+        record(Observation(subject=f"fault: {self.name} is {state}", data={"at": place}))
 
 
 class Faults:
@@ -96,7 +155,9 @@ class Faults:
         """Return the dependency of that name."""
         return self._dependencies.setdefault(name, Dependency(self._deployment, name))
 
-    def restore(self) -> None:
-        """Take every fault back."""
-        for dependency in self._dependencies.values():
+    def restore(self) -> bool:
+        """Take every fault back; return whether there may have been any since the last time."""
+        used, self._dependencies = self._dependencies, {}
+        for dependency in used.values():
             dependency.restore()
+        return bool(used)

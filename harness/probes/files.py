@@ -12,6 +12,7 @@ from harness.evidence import record
 from harness.outcome import NotVerified
 from harness.probes.inside import run_inside
 from harness.probes.needles import Needles
+from harness.probes.stores import search
 from harness.records import Json, Observation
 from harness.runtimes import CannotShow, Deployment
 
@@ -91,9 +92,13 @@ class FileProbe:
     def _search(self, name: str, forms: Sequence[bytes]) -> Any:
         listing = "\n".join(form.hex() for form in forms)
         folder = self._folder(name)
-        return json.loads(
+        answer = json.loads(
             run_inside(self._deployment, "search_bytes", folder, stdin=listing, timeout_s=_SEARCH_S)
         )
+        if name == "data":
+            found, searched = search(self._deployment, forms)
+            answer = {"found": [*answer["found"], *found], "searched": answer["searched"] + searched}
+        return answer
 
     def matching(self, name: str, pattern: str) -> list[str]:
         """Return where a regular expression matches in the files of a folder, as "file:line"."""

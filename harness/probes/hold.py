@@ -12,7 +12,7 @@ from typing import Final
 from harness.evidence import record, waited, waiting_for_target
 from harness.probes.exchange import record_exchange
 from harness.probes.message import Parts, Request, compose
-from harness.probes.peer import Peer, find_peer
+from harness.probes.peer import Base, Peer, find_peer
 from harness.probes.reply import Reply
 from harness.probes.wire import Wire
 from harness.records import Observation
@@ -70,14 +70,20 @@ class HoldProbe:
 
     @contextmanager
     def __call__(
-        self, path: str, *, each: Callable[[int], Parts], n: int = 1, timeout_s: float = 5.0
+        self,
+        path: str,
+        *,
+        each: Callable[[int], Parts],
+        n: int = 1,
+        timeout_s: float = 5.0,
+        base: Base = "tls",
     ) -> Iterator[tuple[HeldRequest, ...]]:
         """Yield `n` POST requests, sent one after another as far as their heads go, each begun or refused.
 
         each: the parts of the i-th (a key, a JSON body). timeout_s: for all of them to be begun or refused.
         Raises OSError when a connection is not taken.
         """
-        peer = find_peer(self._deployment)
+        peer = find_peer(self._deployment, base)
         started = time.perf_counter()
         with ExitStack() as wires:
             held = tuple(

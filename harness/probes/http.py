@@ -29,7 +29,8 @@ _IDLE_S = 2.0
 
 
 class Options(Parts, total=False):
-    """How a request is sent. base "plain": to the listener that redirects. via: from a named client address.
+    """How a request is sent. base "plain": to the listener that redirects; "replica": to the first
+    replica itself. via: from a named client address.
     connection "new": not on a kept one. verify: the certificate. timeout_s: for the whole exchange (10)."""
 
     via: Via | None

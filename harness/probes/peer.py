@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from harness.outcome import NotVerified
 from harness.runtimes import CannotShow, Deployment
 
-Base = Literal["tls", "plain"]
+Base = Literal["tls", "plain", "replica"]
 Via = Literal["proxy", "denied", "stranger"]
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -56,12 +56,19 @@ def find_peer(deployment: Deployment, base: Base = "tls", via: Via | None = None
         if deployment.plain_url is None:
             raise NotVerified("this deployment has no plain HTTP listener")
         return _peer(deployment, deployment.plain_url, deployment.plain_url)
+    if base == "replica":
+        return replica_peers(deployment)[0]
     if via is None:
         return _peer(deployment, deployment.base_url, deployment.base_url)
     try:
         return _peer(deployment, deployment.via(via), deployment.base_url)
     except CannotShow as cause:
         raise NotVerified(str(cause)) from None
+
+
+def replica_peers(deployment: Deployment) -> tuple[Peer, ...]:
+    """Return the listener of every replica, past any edge: what is asked there, no other one answers."""
+    return tuple(_peer(deployment, url, url) for url in deployment.replica_urls)
 
 
 def _peer(deployment: Deployment, socket_url: str, known_url: str) -> Peer:

@@ -10,7 +10,7 @@ from harness.outcome import NotVerified
 from harness.principals import ApiKey
 from harness.probes.exchange import record_exchange
 from harness.probes.message import Parts, compose
-from harness.probes.peer import find_peer
+from harness.probes.peer import Peer, replica_peers
 from harness.probes.reply import Reply
 from harness.probes.wire import Line
 from harness.records import Observation
@@ -20,7 +20,7 @@ _MOST: Final = 96  # connections opened until every worker has taken one
 
 
 class Workers:
-    """Connections that stay open, one to each worker; a context manager.
+    """Connections that stay open, one to each worker of each replica, past any edge; a context manager.
 
     Which worker took a connection is told by its own pid in the guarded detail (`worker.pid`).
     """
@@ -28,50 +28,64 @@ class Workers:
     def __init__(
         self, deployment: Deployment, *, detail: str, key: ApiKey, wanted: int, auth_header: str
     ) -> None:
-        """Connect. Raises NotVerified unless `wanted` workers were reached."""
-        self._peer = find_peer(deployment)
+        """Connect. Raises NotVerified unless `wanted` workers of each replica were reached."""
         self._auth_header = auth_header
-        self._lines: dict[int, Line] = {}
-        spare: list[Line] = []
-        try:
-            with waiting_for_target():
-                while len(self._lines) < wanted and len(spare) < _MOST:
-                    self._take(Line(self._peer), detail, key, spare)
-        finally:
-            for line in spare:
-                line.close()
-        record(Observation(subject="workers reached", data={"pids": [*self._lines], "wanted": wanted}))
-        if len(self._lines) < wanted:
+        self._lines: dict[tuple[Peer, int], Line] = {}
+        self._peers = replica_peers(deployment)
+        for peer in self._peers:
+            self._reach(peer, detail, key, wanted)
+        every = wanted * len(self._peers)
+        record(
+            Observation(
+                subject="workers reached",
+                data={"pids": [pid for _, pid in self._lines], "wanted": every, "replicas": len(self._peers)},
+            )
+        )
+        if len(self._lines) < every:
             self.close()
-            raise NotVerified(f"{len(self._lines)} of {wanted} workers could be reached one by one")
+            raise NotVerified(f"{len(self._lines)} of {every} workers could be reached one by one")
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """What the workers call themselves."""
-        return tuple(self._lines)
+        """What the workers of the first replica call themselves."""
+        return tuple(pid for peer, pid in self._lines if peer == self._peers[0])
 
     def ask(self, method: str, path: str, **parts: Unpack[Parts]) -> list[Reply]:
         """Send the same request to each worker; return their answers, status 0 where a connection is gone."""
         request = compose(method, path, auth_header=self._auth_header, **parts)
-        wire = request.encode(self._peer.authority)
+        replies = []
         with waiting_for_target():
-            replies = [_ask(line, wire, method) for line in self._lines.values()]
-        for reply in replies:
-            record_exchange(self._peer, request, reply)
-        return replies
+            for (peer, _), line in self._lines.items():
+                replies.append((peer, _ask(line, request.encode(peer.authority), method)))
+        for peer, reply in replies:
+            record_exchange(peer, request, reply)
+        return [reply for _, reply in replies]
 
     def close(self) -> None:
         """Close the connections."""
         for line in self._lines.values():
             line.close()
 
-    def _take(self, line: Line, detail: str, key: ApiKey, spare: list[Line]) -> None:
+    def _reach(self, peer: Peer, detail: str, key: ApiKey, wanted: int) -> None:
+        spare: list[Line] = []
+        reached = 0
+        try:
+            with waiting_for_target():
+                while reached < wanted and len(spare) < _MOST:
+                    reached += self._take(peer, detail, key, spare)
+        finally:
+            for line in spare:
+                line.close()
+
+    def _take(self, peer: Peer, detail: str, key: ApiKey, spare: list[Line]) -> bool:
+        line = Line(peer)
         request = compose("GET", detail, auth_header=self._auth_header, key=key)
-        pid = line.ask(request.encode(self._peer.authority)).field("worker", "pid")
-        if isinstance(pid, int) and pid not in self._lines:
-            self._lines[pid] = line
-        else:
-            spare.append(line)
+        pid = line.ask(request.encode(peer.authority)).field("worker", "pid")
+        if isinstance(pid, int) and (peer, pid) not in self._lines:
+            self._lines[(peer, pid)] = line
+            return True
+        spare.append(line)
+        return False
 
     def __enter__(self) -> Self:
         return self

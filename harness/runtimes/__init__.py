@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from harness.defects import CLEAN, Variation
+
+if TYPE_CHECKING:
+    from harness.runtimes.part import Part
 
 RuntimeName = Literal["containers", "process", "external"]
 
@@ -51,7 +54,11 @@ class CannotShow(Exception):
 
 
 class Deployment(Protocol):
-    """One running target in one profile. Every method raises CannotShow where the runtime cannot do it."""
+    """One running target in one profile. Every method raises CannotShow where the runtime cannot do it.
+
+    Where replicas stand behind an edge, base_url and plain_url are the edge's. A command, a signal to a pid,
+    a path and a description are the first replica's; the log is that of all.
+    """
 
     specification: Specification
     runtime: RuntimeName
@@ -62,6 +69,19 @@ class Deployment(Protocol):
     api_key: str  # the bootstrap administrator's key, made fresh for this deployment
     secrets: Mapping[str, str]  # every secret given to it, by name, for redaction and leak searches
     started_in_s: float
+
+    @property
+    def replica_urls(self) -> tuple[str, ...]:
+        """Where each replica itself is reached, past any edge; the base URL where there is none."""
+        ...
+
+    def parts(self, name: str) -> tuple[Part, ...]:
+        """The containers of a service of the topology, or of one of the server's dependencies by its name."""
+        ...
+
+    def stores(self) -> tuple[Part, ...]:
+        """The containers that keep data for the server; none where it keeps all of it itself."""
+        ...
 
     def via(self, address: str) -> str:
         """Base URL that reaches the target from the named client address (proxy, denied, stranger)."""
@@ -80,11 +100,11 @@ class Deployment(Protocol):
         ...
 
     def terminate(self) -> None:
-        """Send SIGTERM to the server's main process, without waiting."""
+        """Send SIGTERM to the server's main process, in every replica, without waiting."""
         ...
 
     def wait_exit(self, timeout_s: float) -> int:
-        """Wait for the main process to end; return its exit status."""
+        """Wait for the main process to end, in every replica; return the highest exit status."""
         ...
 
     def logs(self) -> str:

@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from harness.errors import ProbeFailed
 from harness.runtimes import CannotShow, Completed, RuntimeName, StartFailure
@@ -71,6 +71,19 @@ class ContainerDeployment:
     def holds_port(self) -> bool:
         """Docker publishes a port for one container only."""
         return True
+
+    @property
+    def replica_urls(self) -> tuple[str, ...]:
+        """There is one, without an edge."""
+        return (self.base_url,)
+
+    def parts(self, name: str) -> NoReturn:
+        """There is the server alone."""
+        raise CannotShow(f"this deployment is one server, without a container of its own for the {name}")
+
+    def stores(self) -> tuple[()]:
+        """It keeps its data itself."""
+        return ()
 
     def via(self, address: str) -> str:
         """Base URL that reaches the target from the named client address. Raises `CannotShow`."""

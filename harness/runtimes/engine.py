@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import tarfile
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -407,6 +409,18 @@ class Box:
             raw = bytes(self._docker.logs(timestamps=True, since=max(second, 1)))
         lines = raw.decode("utf-8", errors="replace").split("\n")
         return [(stamp, text) for stamp, _, text in (line.partition(" ") for line in lines if line)]
+
+    def files(self, path: str) -> Iterator[tuple[str, bytes]]:
+        """Yield path and content of every file below a folder of it."""
+        with asking("reading a container's files"), tempfile.TemporaryFile() as file:
+            chunks, _ = self._docker.get_archive(path)
+            file.writelines(chunks)
+            file.seek(0)
+            with tarfile.open(fileobj=file) as archive:
+                for member in archive:
+                    content = archive.extractfile(member) if member.isfile() else None
+                    if content is not None:
+                        yield member.name, content.read()
 
     def pause(self) -> None:
         """Freeze its processes."""

@@ -94,6 +94,19 @@ class ExternalDeployment:
             host_name=self.host_name,
         )
 
+    @property
+    def replica_urls(self) -> tuple[str, ...]:
+        """There is one, without an edge."""
+        return (self.base_url,)
+
+    def parts(self, name: str) -> NoReturn:
+        """There is the server alone."""
+        raise CannotShow(f"this deployment is one server, without a container of its own for the {name}")
+
+    def stores(self) -> tuple[()]:
+        """It keeps its data itself."""
+        return ()
+
     def via(self, address: str) -> NoReturn:
         """A server elsewhere is reached from one address only."""
         raise CannotShow(f"requests to it come from this machine only, not from '{address}'")

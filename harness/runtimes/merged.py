@@ -23,7 +23,7 @@ class MergedLog:
         """Return everything printed so far."""
         with self._lock:
             fresh = [line for box in self._servers() for line in self._new(box)]
-            fresh += [line for box in self._edges() for line in self._new(box) if line[1].startswith("{")]
+            fresh += [line for box in self._edges() for line in self._new(box) if _own(line[1])]
             self._text += "".join(f"{text}\n" for _, text in sorted(fresh, key=lambda line: line[0]))
             return self._text
 
@@ -33,6 +33,14 @@ class MergedLog:
         if lines:
             self._seen[id(box)] = lines[-1][0]
         return lines
+
+
+def _own(line: str) -> bool:
+    """Whether an edge's line is structured, and of a request that no replica logs.
+
+    A request whose client left it (C) while its body (D) or answer (H) was under way had reached a replica.
+    """
+    return line.startswith("{") and not any(f'"state":"{state}' in line for state in ("CD", "CH"))
 
 
 def _second(stamp: str) -> int:

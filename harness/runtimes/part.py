@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.runtimes import Completed
 from harness.runtimes.engine import Box
+from harness.runtimes.services import volume_paths
 
 if TYPE_CHECKING:
     from harness.runtimes.realised import Realised
@@ -36,6 +37,11 @@ class Part:
     def execute(self, argv: Sequence[str], *, stdin: str = "", timeout_s: float = 10.0) -> Completed:
         """Run a command in it, as its user. Raises `ProbeFailed`."""
         return self._box.execute(argv, stdin=stdin, timeout_s=timeout_s)
+
+    def stored(self) -> Iterator[tuple[str, bytes]]:
+        """Yield path and content of every file in its named volumes."""
+        for path in volume_paths(self._found.topology.services[self.service], self._found.volumes):
+            yield from self._box.files(path)
 
     def logs(self) -> str:
         """Everything it has printed."""

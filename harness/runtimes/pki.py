@@ -49,12 +49,15 @@ class Authority:
         """The root certificate, PEM."""
         return self._root.certificate.public_bytes(Encoding.PEM)
 
-    def issue(self, fault: Fault | None = None, *, name: str = HOST_NAME) -> Leaf:
-        """Issue a certificate for `name`, localhost and 127.0.0.1, or one with the fault named."""
+    def issue(self, fault: Fault | None = None, *, service: str = "") -> Leaf:
+        """Issue a certificate for panotti.test, localhost and 127.0.0.1, or one with the fault named.
+
+        service: a name inside the deployment that it is good for too.
+        """
         now = datetime.now(UTC)
         begin, end = now - timedelta(hours=1), now + _LIFETIME
         key: _PrivateKey = ec.generate_private_key(ec.SECP256R1())
-        names = _alternative_names(name)
+        names = _alternative_names(HOST_NAME, *filter(None, [service]))
         signer: _Signer | None = self._root
         match fault:
             case None:
@@ -74,10 +77,9 @@ class Authority:
         return _leaf(key, names, begin, end, signer)
 
 
-def _alternative_names(name: str) -> x509.SubjectAlternativeName:
-    return x509.SubjectAlternativeName(
-        [x509.DNSName(name), x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    )
+def _alternative_names(*names: str) -> x509.SubjectAlternativeName:
+    known = [x509.DNSName(name) for name in (*names, "localhost")]
+    return x509.SubjectAlternativeName([*known, x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
 
 
 def _make_root(common_name: str) -> _Signer:

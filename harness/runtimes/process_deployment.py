@@ -88,6 +88,19 @@ class ProcessDeployment:
         """Whether one of its processes listens on its port."""
         return listens(self._process.pid, self._program.port)
 
+    @property
+    def replica_urls(self) -> tuple[str, ...]:
+        """There is one, without an edge."""
+        return (self.base_url,)
+
+    def parts(self, name: str) -> NoReturn:
+        """There is the server alone."""
+        raise CannotShow(f"this deployment is one server, without a container of its own for the {name}")
+
+    def stores(self) -> tuple[()]:
+        """It keeps its data itself."""
+        return ()
+
     def via(self, address: str) -> str:
         """Base URL that reaches the target from the named client address."""
         self.address(address)

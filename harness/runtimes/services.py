@@ -67,6 +67,11 @@ def mounts(service: Service, volumes: Mapping[str, str], folder: Path) -> list[M
     return found
 
 
+def volume_paths(service: Service, volumes: Mapping[str, str]) -> list[str]:
+    """Return where a service's named volumes are mounted in it."""
+    return [path for real, path, _ in mounts(service, volumes, Path()) if real in volumes.values()]
+
+
 def tmpfs(service: Service) -> dict[str, str]:
     """Return the file systems in memory, with their options."""
     return {path: options for path, _, options in (text.partition(":") for text in service.tmpfs)}

@@ -178,7 +178,7 @@ def _write_application(found: Realised, service: Service, folders: Folders, auth
     plan, contract = found.plan, found.contract
     elsewhere = set(contract.secrets) - set(service.x_secrets)
     files = {name: value for name, value in plan.secret_files.items() if name not in elsewhere}
-    leaf = authority.issue(name=contract.application) if plan.leaf else None
+    leaf = authority.issue(service=contract.application) if plan.leaf else None
     write_files(replace(plan, secret_files=files, leaf=leaf), folders)
     owned = found.hardened(contract.application, service)
     open_to_all(folders.config)

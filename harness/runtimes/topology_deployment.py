@@ -19,6 +19,7 @@ from harness.runtimes.part import Part
 from harness.runtimes.pki import HOST_NAME
 from harness.runtimes.readiness import Door
 from harness.runtimes.realised import Realised, dead, each
+from harness.runtimes.services import volume_paths
 from harness.runtimes.topology import EDGE_FILE, write_edge
 
 if TYPE_CHECKING:
@@ -85,6 +86,16 @@ class TopologyDeployment:
         if not boxes:
             raise CannotShow(f"the topology has no {name}; it has {', '.join(self.found.topology.services)}")
         return tuple(Part(service, box, self.found) for box in boxes)
+
+    def stores(self) -> tuple[Part, ...]:
+        """The containers with a named volume."""
+        services = self.found.topology.services
+        return tuple(
+            Part(name, box, self.found)
+            for name, boxes in self.found.boxes.items()
+            if volume_paths(services[name], self.found.volumes)
+            for box in boxes
+        )
 
     def edge(self, command: str) -> str:
         """Send a command to the edge's runtime socket; return its answer. Raises `ProbeFailed`."""

@@ -219,4 +219,4 @@ def _answers_of_every_kind(site: Site) -> Mapping[str, Reply]:
 def _refusal(site: Site) -> str:
     """How a new connection failed; "" when it was served."""
     path = site.contract.path("health.simple")
-    return site.http.get(path, connection="new", timeout_s=1.0).error
+    return site.http.get(path, base="replica", connection="new", timeout_s=1.0).error

@@ -93,7 +93,14 @@ def test_a_killed_worker_is_replaced_and_no_later_request_fails(site: Site) -> N
 
 def _survey(site: Site, key: ApiKey) -> BurstResult:
     """Ask for the guarded detail, which tells who answers, on new connections at the same time."""
-    return site.burst(SURVEY, site.contract.path("health.detail"), key=key, connection="new", concurrency=8)
+    return site.burst(
+        SURVEY,
+        site.contract.path("health.detail"),
+        base="replica",
+        key=key,
+        connection="new",
+        concurrency=8,
+    )
 
 
 def _pids(survey: BurstResult) -> list[int]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import uvicorn
@@ -133,6 +133,16 @@ class LocalDeployment:
     specification: Specification = field(default_factory=lambda: Specification(profile="production"))
     started_in_s: float = 0.0
     relays: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def replica_urls(self) -> tuple[str, ...]:
+        return (self.base_url,)
+
+    def parts(self, name: str) -> NoReturn:
+        raise CannotShow(f"no {name}")
+
+    def stores(self) -> tuple[()]:
+        return ()
 
     def via(self, address: str) -> str:
         if address not in self.relays:

@@ -35,7 +35,7 @@ def test_what_was_read_stays_where_it_is():
     assert log.text() == f"{before}late\nc\n"
 
 
-def test_of_the_edge_only_structured_lines_belong():
-    edge = Container(_at(1, "Server is UP"), _at(2, '{"event":"request"}'))
+def test_of_the_edge_belong_structured_lines_of_requests_that_no_replica_saw():
+    edge = Container(_at(1, "Server is UP"), _at(2, '{"state":"LR--"}'), _at(3, '{"state":"CD--"}'))
 
-    assert MergedLog(servers=list, edges=lambda: [edge]).text() == '{"event":"request"}\n'
+    assert MergedLog(servers=list, edges=lambda: [edge]).text() == '{"state":"LR--"}\n'
