@@ -5,6 +5,7 @@ Fails and errors are results wherever they are; what is not verified is one only
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from hashlib import sha256
 from itertools import islice
@@ -19,6 +20,7 @@ from reports.text import json_bytes, one_line, printable
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LIMIT = 25_000  # GitHub refuses a run with more results
+_CWE = re.compile(r"\bCWE-(\d{1,5})\b")
 _BAD = {Verdict.FAIL, Verdict.ERROR}
 # GitHub: over 9.0 critical, from 7.0 high, from 4.0 medium, from 0.1 low; it wants a string.
 _SECURITY_SEVERITY = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "2.0"}
@@ -125,8 +127,14 @@ def _entry(result: Result, rule: int, text: str, fingerprint: str, place: tuple[
             }
         ],
         "partialFingerprints": {"primaryLocationLineHash": fingerprint},
-        "properties": {"profile": result.profile, "required": result.required},
+        "properties": {"profile": result.profile, "required": result.required, **_weaknesses(text)},
     }
+
+
+def _weaknesses(text: str) -> dict[str, list[str]]:
+    """The weaknesses that a scanner named, as code scanning tags them."""
+    numbers = sorted({int(number) for number in _CWE.findall(text)})
+    return {"tags": [f"external/cwe/cwe-{number:03}" for number in numbers]} if numbers else {}
 
 
 def _suppressed(result: Result, fingerprint: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ from harness.scans.repository import clone, commit, history, tree
 from harness.scans.secrets import Text, scan_secrets
 from harness.scans.service import Service, advisories, served
 from harness.scans.setup import Planted, Setup, write
-from harness.scans.tables import findings_table, packages_table, scanners_table
+from harness.scans.tables import findings_tables, packages_table, scanners_table
 from harness.scans.triage import read_triage
 from harness.target import Address, Image, Reference, Source
 
@@ -89,7 +90,6 @@ class ScanProbe:
     def audit(self, own: Sequence[str] = ()) -> Audit:
         """Ask pip-audit about every package that is installed, but for the project's own."""
         scan = self._once("packages", lambda: self._audit(own))
-        record(packages_table(self.packages(), self._lock_if_known(), scan))
         return Audit(scan=scan, source=self._source_name, age_days=self._age_days)
 
     def packages(self) -> tuple[Package, ...]:
@@ -113,20 +113,32 @@ class ScanProbe:
         record(Observation(subject=f"the lock {lock.name}", data=data))
         return lock
 
-    def tables(self) -> None:
-        """Record what the scans so far came to, for the page on the supply chain."""
+    def tables(self, own: Sequence[str] = ()) -> None:
+        """Record for the report what all scans came to; make those first that can be made and are not yet."""
+        for make in (self.code, lambda: self.audit(own), self.tree, self.history):
+            with contextlib.suppress(NotVerified):
+                make()
+        if "packages" in self._made:
+            record(packages_table(self._packages, self._lock_if_known(), self._made["packages"]))
         record(scanners_table(self._made))
-        record(findings_table(self._made))
+        for table in findings_tables(self._made):
+            record(table)
 
     @cached_property
     def _packages(self) -> tuple[Package, ...]:
         lock = self._lock_if_known()
         wanted = "\n".join(lock.pins) if lock else ""
-        listed = run_inside(self._deployment, "list_packages", stdin=wanted, timeout_s=_READ_S)
+        told = run_inside(self._deployment, "list_packages", stdin=wanted, timeout_s=_READ_S)
+        listed = json.loads(told)
+        if isinstance(self._setup.target, Source) and self._shares(listed["prefix"]):
+            not_verified("as a process it shares the harness's environment: which packages are its own?")
         return tuple(
             Package(name=name, version=version, origin=origin, licences=tuple(told), altered=tuple(altered))
-            for name, version, origin, told, altered in json.loads(listed)
+            for name, version, origin, told, altered in listed["packages"]
         )
+
+    def _shares(self, prefix: str) -> bool:
+        return self._deployment.runtime == "process" and prefix == sys.prefix
 
     @cached_property
     def _lock(self) -> Lock:

@@ -45,12 +45,8 @@ def lock_of(target: Target | None, runtime: RuntimeName) -> Path:
         case Reference():
             everything = places.REQUIREMENTS.with_name("all.txt")
             return everything if runtime == "process" else places.REQUIREMENTS
-        case Source(folder=folder) if runtime != "process":
+        case Source(folder=folder):
             return folder / "requirements.txt"
-        case Source():
-            raise CannotShow(
-                "as a process the application may share the harness's environment; an image has its own"
-            )
         case Image(name=name):
             raise CannotShow(f"image:{name}: what it was built from is not known; give its source:FOLDER")
         case Address() | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from harness.records import Table
-from harness.scans import Scan
+from harness.scans import Hit, Scan
 from harness.scans.audit import Package
 from harness.scans.lock import Lock
 
@@ -36,10 +36,10 @@ def scanners_table(scans: Mapping[str, Scan]) -> Table:
     return Table(
         page="supply-chain",
         title="Scanners",
-        columns=("scan of", "tool", "version", "data of", "scanned", "findings", "triaged", "missed"),
+        columns=("scan of", "by", "data of", "scanned", "findings", "triaged", "missed"),
         rows=tuple(
             (
-                *(name, scan.tool, scan.version, scan.data or "its own rules"),
+                *(name, f"{scan.tool} {scan.version}", scan.data or "its own rules"),
                 ", ".join(f"{count} {what}" for what, count in scan.scanned.items()),
                 *(len(scan.hits), len(scan.hits) - len(scan.open), "; ".join(scan.missed) or "nothing"),
             )
@@ -48,22 +48,38 @@ def scanners_table(scans: Mapping[str, Scan]) -> Table:
     )
 
 
-def findings_table(scans: Mapping[str, Scan]) -> Table:
-    """Every finding; triaged ones with the reason why they are none."""
-    rows = [
-        (
-            *(name, f"{hit.place}:{hit.line}" if hit.line else hit.place, hit.text, hit.rule, hit.cwe),
-            *(hit.severity, hit.fingerprint, scan.triaged.get(hit.fingerprint, "open")),
-        )
-        for name, scan in scans.items()
-        for hit in (*scan.open, *(hit for hit in scan.hits if hit.fingerprint in scan.triaged))
-    ]
-    return Table(
+def findings_tables(scans: Mapping[str, Scan]) -> Iterator[Table]:
+    """The findings that are open, and those that are none with the reason why; each of them once."""
+    found = {hit.fingerprint: (hit, scan) for scan in reversed([*scans.values()]) for hit in scan.hits}
+    yield Table(
         page="supply-chain",
-        title="Findings of the scanners",
-        columns=("scan of", "where", "what", "rule", "weakness", "severity", "fingerprint", "triaged as"),
-        rows=tuple(rows[:_ROWS]),
+        title="Open findings of the scanners",
+        columns=("where", "what", "rule", "severity", "fingerprint"),
+        rows=tuple(
+            (_where(hit), hit.text, _rule(hit), hit.severity, hit.fingerprint)
+            for hit, scan in found.values()
+            if hit.fingerprint not in scan.triaged
+        )[:_ROWS]
+        or (("nowhere", "nothing is open", "", "", ""),),
     )
+    yield Table(
+        page="supply-chain",
+        title="Looked at, and no findings",
+        columns=("where", "rule", "why it is none"),
+        rows=tuple(
+            (_where(hit), _rule(hit), scan.triaged[hit.fingerprint])
+            for hit, scan in found.values()
+            if hit.fingerprint in scan.triaged
+        )[:_ROWS],
+    )
+
+
+def _where(hit: Hit) -> str:
+    return f"{hit.place}:{hit.line}" if hit.line else hit.place
+
+
+def _rule(hit: Hit) -> str:
+    return ", ".join(filter(None, (hit.rule, hit.cwe)))
 
 
 def _locked(package: Package, lock: Lock | None) -> str:

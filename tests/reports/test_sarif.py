@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -96,3 +97,14 @@ def test_no_more_results_than_code_scanning_takes(
 
     assert len(run["results"]) == 2
     assert run["properties"]["resultsLeftOut"] is True
+
+
+def test_weaknesses_that_a_scanner_named_are_tags(model: ReportModel, tmp_path: Path) -> None:
+    told = "app.py:3: run by a shell (B602, CWE-78, high); 1 secret (CWE-798, high); again CWE-78"
+    (failed, *_) = [f for f in model.findings if f.verdict is Verdict.FAIL]
+    findings = tuple(replace(f, message=told) if f is failed else f for f in model.findings)
+
+    log = orjson.loads(as_sarif.write(replace(model, findings=findings), tmp_path).read_bytes())
+
+    tagged = [result["properties"].get("tags") for result in results(log["runs"][0], failed.control)]
+    assert ["external/cwe/cwe-078", "external/cwe/cwe-798"] in tagged

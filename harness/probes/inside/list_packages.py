@@ -1,5 +1,5 @@
-"""Reads names of packages, one a line. Prints every installed distribution as JSON: name, version, origin,
-licences, and of those named the files that are not as their RECORD says."""
+"""Reads names of packages, one a line. Prints as JSON the interpreter's prefix, and of every distribution
+name, version, origin, licences, and if it was named the files that are not as its RECORD says."""
 
 import base64
 import hashlib
@@ -59,4 +59,4 @@ for found in distributions():
     name = str(found.metadata["Name"] or "")
     bad = altered(found) if plain(name) in wanted else []
     listed.append([name, str(found.metadata["Version"] or ""), origin(found), licences(found), bad])
-print(json.dumps(listed))  # noqa: T201
+print(json.dumps({"prefix": sys.prefix, "packages": listed}))  # noqa: T201

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import subprocess
+import sys
 import tarfile
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def probe(plain, folder, monkeypatch, tmp_path):
     monkeypatch.setattr(places, "BUILD", tmp_path / "build")
+    plain.runtime = "containers"
 
     def make(variation: Variation = CLEAN, **given) -> ScanProbe:
         plain.specification = Specification(profile="production", variation=variation)
@@ -74,10 +77,17 @@ def test_what_is_triaged_stays_and_is_told(probe, recorder, folder):
     assert scans.code().open == ()
     assert scans.code().hits == (hit,)
     scans.tables()
-    scanners, findings = [item for item in recorder.telling() if isinstance(item, Table)]
-    assert scanners.rows[0][:2] == ("code", "bandit")
-    assert findings.rows[0][-1] == "no password and no signature"
-    assert findings.rows[0][4] == "CWE-327"
+    tables = {item.title: item for item in recorder.telling() if isinstance(item, Table)}
+    assert [row[:2] for row in tables["Scanners"].rows] == [
+        ("code", f"bandit {version('bandit')}"),
+        ("packages", f"pip-audit {version('pip-audit')}"),
+        ("source tree", f"detect-secrets {version('detect-secrets')}"),
+    ]
+    assert tables["Open findings of the scanners"].rows[0][0] == "nowhere"
+    assert tables["Looked at, and no findings"].rows == (
+        ("app.py:3", "B324, CWE-327", "no password and no signature"),
+    )
+    assert {row[2] for row in tables["Packages installed where the server runs"].rows} == {"not named"}
 
 
 def test_secrets_are_planted_in_a_tree_without_touching_it(probe, folder):
@@ -130,15 +140,20 @@ def test_a_blinded_scanner_misses_what_was_planted_for_it(probe, tool, scan):
     assert "planted for it" in getattr(probe(scanner("", tool, "blind")), scan)().missed[0]
 
 
-def test_packages_are_listed_and_audited_by_data_of_their_age(probe, recorder):
+def test_packages_are_listed_and_audited_by_data_of_their_age(probe):
     audit = probe().audit(["panotti-compliance"])
 
     assert audit.age_days == 0
     assert audit.scan.missed == ()
     assert audit.scan.scanned["packages"] > 30
-    table = recorder.telling()[-1]
-    assert isinstance(table, Table)
-    assert {row[2] for row in table.rows} == {"not known"}
+
+
+def test_in_the_harness_own_environment_no_package_is_the_applications(probe, plain):
+    plain.runtime = "process"
+
+    with pytest.raises(NotVerified, match="shares the harness's environment"):
+        probe().audit()
+    assert list(probe().lock().pins) == ["left-pad"]
 
 
 def test_on_an_ordinary_day_data_are_as_old_as_they_are(probe, tmp_path):
@@ -184,10 +199,11 @@ def test_inside_packages_are_listed_with_origin_licence_and_altered_files(plain,
 
     listed = json.loads(run_inside(plain, "list_packages", stdin="left-pad\n"))
 
-    (found,) = [row for row in listed if row[0] == "Left.Pad"]
+    (found,) = [row for row in listed["packages"] if row[0] == "Left.Pad"]
+    assert listed["prefix"] == sys.prefix
     assert found[1:] == ["1.0", "file:///somewhere", ["MIT License"], ["left_pad.py", "gone.py (missing)"]]
-    (looked_at,) = [row for row in json.loads(run_inside(plain, "list_packages")) if row[0] == "Left.Pad"]
-    assert looked_at[-1] == []
+    again = json.loads(run_inside(plain, "list_packages"))["packages"]
+    assert [row[-1] for row in again if row[0] == "Left.Pad"] == [[]]
 
 
 def test_inside_code_is_read_but_for_what_is_too_large(plain, folder):

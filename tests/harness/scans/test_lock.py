@@ -69,6 +69,7 @@ def test_the_projects_own_locks_are_whole() -> None:
         (Reference(contract=CONTRACT), "containers", "requirements/server.txt"),
         (Reference(contract=CONTRACT), "process", "requirements/all.txt"),
         (Source(folder=Path("/app"), contract=CONTRACT), "containers", "/app/requirements.txt"),
+        (Source(folder=Path("/app"), contract=CONTRACT), "process", "/app/requirements.txt"),
     ],
 )
 def test_each_deployment_has_the_lock_it_was_built_from(
@@ -80,7 +81,6 @@ def test_each_deployment_has_the_lock_it_was_built_from(
 @pytest.mark.parametrize(
     ("target", "runtime"),
     [
-        (Source(folder=Path("/app"), contract=CONTRACT), "process"),
         (Image(name="app:1", contract=CONTRACT), "containers"),
         (Address(url="https://127.0.0.1:1", contract=CONTRACT), "external"),
         (None, "external"),
