@@ -21,6 +21,7 @@ from harness.probes.inside import run_inside
 from harness.probes.scans import ScanProbe
 from harness.records import Table
 from harness.runtimes import Specification
+from harness.scans.advisories import SHIPPED
 from harness.scans.setup import Setup
 from harness.target import Source
 
@@ -72,7 +73,7 @@ def test_what_is_triaged_stays_and_is_told(probe, recorder, folder):
     (folder / "triage.toml").write_text(
         f'[{hit.fingerprint}]\nfinding = "app.py: a weak hash"\nreason = "no password and no signature"\n'
     )
-    scans = probe()
+    scans = probe(rehearsal=False, advisories=SHIPPED)
 
     assert scans.code().open == ()
     assert scans.code().hits == (hit,)
