@@ -42,8 +42,9 @@ class Assembly:
         self.target: Target = parse_target(options.target, options.contract)
         self.policies: Mapping[str, Policy] = load_policies(options.policy)
         self.waivers = self._waivers()
-        if options.advisories:
-            read_snapshot(options.advisories)
+        for profile in self.profiles:
+            if snapshot := self.advisories(profile):
+                read_snapshot(snapshot)
         if isinstance(self.target, Address) and len(options.profiles) != 1:
             raise UserError(
                 f"{self.target.label} is one deployment: in which profile is it to be judged?",
@@ -54,6 +55,11 @@ class Assembly:
     @property
     def profiles(self) -> tuple[str, ...]:
         return self.options.asked_profiles
+
+    def advisories(self, profile: str) -> Path | None:
+        """Return the snapshot of advisories that was given for a profile."""
+        named = self.policies[profile].scans.advisories
+        return self.options.advisories or (Path(named).absolute() if named else None)
 
     def runtimes(self) -> tuple[RuntimeName, ...]:
         """Return the runtimes to try a check on, the preferred one first."""

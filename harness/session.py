@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -48,7 +49,6 @@ class Session:
         self.deployments = Deployments({}, self._runtime)
         self._setup = Setup(
             target=assembly.target,
-            advisories=assembly.options.advisories,
             outputs=self.writer.directory,
             workspace=self.workspace.root,
             rehearsal=assembly.options.selftest,
@@ -173,7 +173,7 @@ class Session:
                 runtime=self._runtime(needed.runtime),
                 twin=twin_of,
                 quiet=self.quiet,
-                setup=self._setup,
+                setup=replace(self._setup, advisories=self.assembly.advisories(needed.specification.profile)),
             )
         site.twin = twin_of
         self._used.append(site)

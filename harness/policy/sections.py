@@ -271,6 +271,7 @@ class Scans(Closed):
 
     least_severity: findings in the code from it on are put right, or triaged; vulnerabilities count all.
     advisories_max_age_days: older advisories say nothing of a package that they do not name.
+    advisories: a snapshot to be used instead of asking online, as --advisories gives one; "" for none.
     own: the project's own packages: no lock names them, and no advisory is about them.
     forbidden_licences: parts of a licence's name, as SPDX or the classifiers of PyPI have it.
     """
@@ -279,6 +280,7 @@ class Scans(Closed):
     advisories_max_age_days: Count
     own: tuple[Text, ...]
     forbidden_licences: tuple[Text, ...]
+    advisories: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
-from detect_secrets.core.potential_secret import PotentialSecret
 from detect_secrets.core.scan import _process_line_based_plugins, scan_file
 from detect_secrets.plugins.base import RegexBasedDetector
 from detect_secrets.plugins.keyword import DENYLIST
@@ -87,7 +86,7 @@ def scan_secrets(
     # Put together here, so that it does not stand in this file.
     planted.file.write_text(f"aws_access_key_id = {'AKIA'}{'Z7QX2M4LV6TB3WNC'}\n", encoding="utf-8")
     hits, missed, counts = [], [], Counter[str]()
-    with known_before() as known:
+    with known_before() as known, _looking_for(_guessing() if guesses else ()):
         for text in (*texts, planted):
             try:
                 content = text.file.read_bytes()
@@ -101,7 +100,8 @@ def scan_secrets(
             elif len(content) > _LARGEST:
                 missed.append(f"{text.place}: {len(content)} bytes are too many to be read line by line")
             elif not blind:
-                hits += _looked_at(text, content, guesses, known if text is not planted else {}, counts)
+                kept = known if guesses and text is not planted else {}
+                hits += _looked_at(text, content, guesses, kept, counts)
     if not any(hit.place == _PLANTED for hit in hits):
         missed.insert(0, "it did not see the token planted for it")
     return Scan(
@@ -124,23 +124,47 @@ def _looked_at(text: Text, content: bytes, guesses: bool, known: Known, counts: 
 
 
 def _matches(file: Path, text: str, guesses: bool) -> list[Match]:
+    """What a file holds, while the rules that guess are looked for anyway, if they are at all."""
     rules = tuple(name for name, patterns in _patterned().items() if any(p.search(text) for p in patterns))
-    settings = {
-        "plugins_used": [{"name": name} for name in (*(_guessing() if guesses else ()), *rules)],
-        "filters_used": [{"path": path} for path in _FILTERS],
-    }
-    if not settings["plugins_used"]:
+    lines = _worth_a_look(text, rules) if file.suffix == ".py" else None
+    if lines == [] or not (rules or guesses):
         return []
     found: dict[int, set[str]] = defaultdict(set)
-    with transient_settings(settings):
-        for secret in _found(file, text, rules):
+    every = (*(_guessing() if guesses else ()), *rules)
+    with _looking_for(every) if rules else nullcontext():
+        for secret in (
+            scan_file(str(file)) if lines is None else _process_line_based_plugins(lines, str(file))
+        ):
             found[secret.line_number].add(secret.type)
-    lines = ["", *text.splitlines()]
+    held = ["", *text.splitlines()]
     return [
-        (number, sorted(kinds), fingerprint(TOOL, file.name, lines[number]))
+        (number, sorted(kinds), fingerprint(TOOL, file.name, held[number]))
         for number, kinds in sorted(found.items())
-        if not _OWN_LINE.fullmatch(lines[number].strip())
+        if not _OWN_LINE.fullmatch(held[number].strip())
     ]
+
+
+def _worth_a_look(text: str, rules: Iterable[str]) -> list[tuple[int, str]]:
+    """The lines of a Python file that a rule could match: most of a tree is Python, and most of it is not.
+
+    The library's `scan_diff` takes lines in this way, those of a patch.
+    """
+    patterns = [_WORTH_A_LOOK, *(pattern for name in rules for pattern in _patterned()[name])]
+    return [
+        (number, line)
+        for number, line in enumerate(text.splitlines(), 1)
+        if any(pattern.search(line) for pattern in patterns)
+    ]
+
+
+@contextmanager
+def _looking_for(rules: Iterable[str]) -> Iterator[None]:
+    settings = {
+        "plugins_used": [{"name": name} for name in rules],
+        "filters_used": [{"path": path} for path in _FILTERS],
+    }
+    with transient_settings(settings):
+        yield
 
 
 @contextmanager
@@ -159,23 +183,6 @@ def known_before() -> Iterator[Known]:
             whole = path.with_suffix(".tmp")
             whole.write_text(json.dumps(known if len(known) < _KEPT else {}), encoding="utf-8")
             whole.replace(path)
-
-
-def _found(file: Path, text: str, rules: Iterable[str]) -> Iterator[PotentialSecret]:
-    """What the library finds. Python is most of a tree: of it, only lines go there that a rule could match.
-
-    Its `scan_diff` goes the same way, on the lines of a patch.
-    """
-    if file.suffix != ".py":
-        yield from scan_file(str(file))
-        return
-    patterns = [_WORTH_A_LOOK, *(pattern for name in rules for pattern in _patterned()[name])]
-    lines = [
-        (number, line)
-        for number, line in enumerate(text.splitlines(), 1)
-        if any(pattern.search(line) for pattern in patterns)
-    ]
-    yield from _process_line_based_plugins(lines, filename=str(file))
 
 
 def _hit(place: str, number: int, kinds: list[str], looks: str) -> Hit:

@@ -125,10 +125,10 @@ def test_layers_hold_no_secret(site: Site) -> None:
     """No layer of the image, and no step of its build, holds a key, token or password."""
     content = image_content(site.deployment)
     floor(content.layers and content.files, "the image has no layer with a file")
-    told = [line for line in content.history if named_secret(line)]
+    told = sum(named_secret(line) for line in content.history)  # a number: a failure shows no secret
 
     assert not content.key_material, f"{len(content.key_material)} files: {content.key_material[0]}"
-    assert not told, f"{len(told)} steps of the build are told a secret in their arguments"
+    assert not told, f"{told} steps of the build are told a secret in their arguments"
 
 
 @control(ID, broken_by=(EXPORTED, TOKEN_IN_ENVIRONMENT, NO_DETECTORS))

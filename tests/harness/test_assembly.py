@@ -13,7 +13,7 @@ from harness import assembly, places, proof
 from harness.assembly import Assembly, environment
 from harness.declare import Declaration
 from harness.defects import setting
-from harness.errors import ContractError, PolicyError, UserError, WaiverError
+from harness.errors import AdvisoriesError, ContractError, PolicyError, UserError, WaiverError
 from harness.options import Options
 from harness.planning import Case, Need, Refusal
 from harness.target import Source
@@ -38,6 +38,7 @@ class TestRefused:
             ({"target": "nothing"}, ContractError),
             ({"policy": Path("/nowhere.toml")}, PolicyError),
             ({"waivers": Path("/nowhere.toml")}, WaiverError),
+            ({"advisories": Path("/nowhere.tar")}, AdvisoriesError),
         ],
     )
     def test_a_users_mistake_before_anything_starts(
@@ -46,6 +47,18 @@ class TestRefused:
         with pytest.raises(error) as refused:
             assembled(**options)
         assert refused.value.remedy
+
+    def test_a_snapshot_of_advisories_may_be_the_policys_and_the_option_goes_before(
+        self, tmp_path: Path
+    ) -> None:
+        policy = tmp_path / "policy.toml"
+        policy.write_text('extends = "production"\n[scans]\nadvisories = "/nowhere.tar"\n')
+
+        with pytest.raises(AdvisoriesError, match=r"/nowhere\.tar"):
+            assembled(policy=policy)
+        with pytest.raises(AdvisoriesError, match=r"/other\.tar"):
+            assembled(policy=policy, advisories=Path("/other.tar"))
+        assert assembled(policy=policy, profiles=("testing",)).advisories("testing") is None
 
     @pytest.mark.parametrize("profiles", [(), ("testing", "production")])
     def test_a_server_that_is_up_is_judged_in_one_profile(self, profiles: tuple[str, ...]) -> None:

@@ -22,6 +22,7 @@ EVERYTHING = Options(
     contract=Path("/c.toml"),
     policy=Path("/p.toml"),
     waivers=Path("/w.toml"),
+    advisories=Path("/a.tar"),
     controls=("middleware.*", "process.*"),
     intrusive=True,
     own_target=True,
@@ -36,7 +37,7 @@ class TestOptions:
     def test_a_child_is_given_what_was_asked_for(self) -> None:
         assert EVERYTHING.arguments() == [
             *("--runtime", "process", "--target", "source:my app", "--contract", "/c.toml"),
-            *("--policy", "/p.toml", "--waivers", "/w.toml"),
+            *("--policy", "/p.toml", "--waivers", "/w.toml", "--advisories", "/a.tar"),
             *("--controls", "middleware.*", "--controls", "process.*"),
             *("--intrusive", "--i-own-this-target"),
         ]

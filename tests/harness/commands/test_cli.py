@@ -162,6 +162,7 @@ def test_what_is_up_stays_until_it_is_taken_down(
         (("verify", "--contract", "absent.toml"), "absent.toml"),
         (("verify", "--policy", "absent.toml"), "absent.toml"),
         (("verify", "--waivers", "absent.toml"), "absent.toml"),
+        (("verify", "--advisories", "absent.tar"), "absent.tar"),
         (("verify", "--suites", "/nowhere"), "there is no such folder of checks"),
         (("selftest", "-p", "nowhere"), 'there is no profile "nowhere"'),
         (("up", "nowhere"), 'there is no profile "nowhere"'),
