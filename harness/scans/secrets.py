@@ -32,7 +32,7 @@ from harness.scans import Hit, Scan, Severity, fingerprint
 TOOL: Final = "detect-secrets"
 OWN: Final = "a secret of this run"
 _CWE: Final = "CWE-798"  # use of hard-coded credentials
-_LARGEST: Final = 4_000_000  # bytes of a text that is read line by line
+_LARGEST: Final = 4_000_000  # bytes of a text that is read line by line, for the rules that guess
 _KEPT: Final = 50_000  # files whose matches are kept for later scans
 _RULES: Final = 1  # to be counted up when this module looks in another way: what was kept is then not used
 _PLANTED: Final = "planted-for-the-scanner.ini"
@@ -49,6 +49,8 @@ _GUESSES: Final = {
     "Base64 High Entropy String",
     "Hex High Entropy String",
 }
+# These have a pattern, but of an assignment to something of a name: in long outputs they only cost time.
+_BY_NAME: Final = {"CloudantDetector", "IbmCloudIamDetector", "IbmCosHmacDetector", "SoftlayerDetector"}
 # What the rules that guess want in a line of Python at the least: a secret's name, or a word in quotes.
 _WORTH_A_LOOK: Final = re.compile(
     rf"{'|'.join(DENYLIST)}|[\"'](?:[0-9A-Fa-f]{{9,}}|[A-Za-z0-9+/=_-]{{20,}})[\"']", re.IGNORECASE
@@ -97,7 +99,7 @@ def scan_secrets(
             counts[what] += text is not planted
             if b"\0" in content:
                 counts["of them binary"] += 1
-            elif len(content) > _LARGEST:
+            elif guesses and len(content) > _LARGEST:
                 missed.append(f"{text.place}: {len(content)} bytes are too many to be read line by line")
             elif not blind:
                 kept = known if guesses and text is not planted else {}
@@ -125,9 +127,13 @@ def _looked_at(text: Text, content: bytes, guesses: bool, known: Known, counts: 
 
 def _matches(file: Path, text: str, guesses: bool) -> list[Match]:
     """What a file holds, while the rules that guess are looked for anyway, if they are at all."""
-    rules = tuple(name for name, patterns in _patterned().items() if any(p.search(text) for p in patterns))
-    lines = _worth_a_look(text, rules) if file.suffix == ".py" else None
-    if lines == [] or not (rules or guesses):
+    rules = tuple(
+        name
+        for name, patterns in _patterned().items()
+        if (guesses or name not in _BY_NAME) and any(pattern.search(text) for pattern in patterns)
+    )
+    lines = _worth_a_look(text, rules, guesses) if file.suffix == ".py" or not guesses else None
+    if lines == []:
         return []
     found: dict[int, set[str]] = defaultdict(set)
     every = (*(_guessing() if guesses else ()), *rules)
@@ -144,12 +150,16 @@ def _matches(file: Path, text: str, guesses: bool) -> list[Match]:
     ]
 
 
-def _worth_a_look(text: str, rules: Iterable[str]) -> list[tuple[int, str]]:
-    """The lines of a Python file that a rule could match: most of a tree is Python, and most of it is not.
+def _worth_a_look(text: str, rules: Iterable[str], guesses: bool) -> list[tuple[int, str]]:
+    """The lines that a rule could match, few of many: of Python, and of what programs wrote.
 
-    The library's `scan_diff` takes lines in this way, those of a patch.
+    Other files go to the library whole, which knows how their formats write a value. Its `scan_diff` takes
+    lines in this way, those of a patch.
     """
-    patterns = [_WORTH_A_LOOK, *(pattern for name in rules for pattern in _patterned()[name])]
+    patterns = [pattern for name in rules for pattern in _patterned()[name]]
+    patterns += [_WORTH_A_LOOK] if guesses else []
+    if not patterns:
+        return []
     return [
         (number, line)
         for number, line in enumerate(text.splitlines(), 1)

@@ -23,11 +23,11 @@ def origin(found: Distribution) -> str:
 def licences(found: Distribution) -> list[str]:
     """What its metadata says of its licence (PEP 639, else classifiers, else the free field's first line)."""
     meta = found.metadata
-    named = [str(meta[name]).strip() for name in ("License-Expression",) if meta[name]]
+    named = [text.strip() for text in meta.get_all("License-Expression") or []]
     classified = [
         text.rpartition(" :: ")[2] for text in meta.get_all("Classifier") or [] if "License ::" in text
     ]
-    free = str(meta["License"] or "").strip().splitlines()
+    free = "".join(meta.get_all("License") or [])[:200].strip().splitlines()
     return named or classified or free[:1]
 
 
