@@ -6,10 +6,11 @@ PY := $(VENV)/bin/python
 HARNESS := $(VENV)/bin/harness
 READY := $(VENV)/.ready
 PROFILE ?= production
+SCENARIO ?= steady
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint report verify selftest up down doctor bench clean lock
+.PHONY: help setup test lint report verify selftest load up down doctor bench clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +49,9 @@ verify: setup ## all profiles verified (ARGS='-p production -c middleware.*')
 
 selftest: setup ## every defect planted: each must be caught (ARGS='-c middleware.cors.*')
 	$(HARNESS) selftest $(ARGS)
+
+load: setup ## planned load, held against the service levels (SCENARIO=steady PROFILE=production)
+	$(HARNESS) load $(SCENARIO) --profile $(PROFILE) $(ARGS)
 
 up: setup ## a deployment to poke at (PROFILE=production)
 	$(HARNESS) up $(PROFILE) $(ARGS)

@@ -9,6 +9,21 @@ from typing import Annotated, Any
 import typer
 
 from harness import places
+from harness.arguments import (
+    Advisories,
+    Contract,
+    Controls,
+    Intrusive,
+    Journal,
+    JournalOut,
+    Owned,
+    PolicyFile,
+    Profiles,
+    Runtime,
+    Suites,
+    Target,
+    Waivers,
+)
 from harness.console import console
 from harness.errors import HarnessError
 from harness.options import Options
@@ -23,48 +38,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-
-Profiles = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--profile", "-p", metavar="NAME", help="Only this profile (repeatable). Default: all four."
-    ),
-]
-Runtime = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="containers, process or external. Default: containers if Docker answers."
-    ),
-]
-Target = Annotated[str, typer.Option(metavar="T", help="reference, image:NAME, source:FOLDER or a URL.")]
-Contract = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Where the target's capabilities are; see deploy/contract.toml."),
-]
-PolicyFile = Annotated[
-    Path | None, typer.Option("--policy", metavar="FILE", help="What must hold, your own.")
-]
-Waivers = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Accepted findings. Default: waivers.toml.")
-]
-Advisories = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="A snapshot of advisories. Default: online, else the shipped one."),
-]
-Controls = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--controls", "-c", metavar="GLOB", help="Only these, such as 'middleware.cors.*' (repeatable)."
-    ),
-]
-Journal = Annotated[str, typer.Argument(metavar="JOURNAL", help="A journal's directory, or `latest`.")]
-Intrusive = Annotated[bool, typer.Option("--intrusive", help="Leave to flood, guess and break a URL target.")]
-Owned = Annotated[bool, typer.Option("--i-own-this-target", help="The URL target is yours, wherever it is.")]
-JournalOut = Annotated[
-    Path | None,
-    typer.Option("--journal", metavar="DIR", help="Where to write it. Default: build/journals/RUN."),
-]
-Suites = Annotated[Path, typer.Option(hidden=True, help="A folder of checks of your own.")]
 
 
 @app.command()
@@ -177,6 +150,44 @@ def verify(
     if report and not ran.interrupted:
         raise typer.Exit(reporting.conclude(ran.view.path, out or reporting.LATEST, screen))
     raise typer.Exit(ran.status)
+
+
+@app.command()
+def load(
+    scenario: Annotated[
+        str, typer.Argument(metavar="SCENARIO", help="steady, ramp, scale_out, or a locustfile.")
+    ] = "steady",
+    profile: Annotated[str, typer.Option("--profile", "-p", metavar="NAME")] = "production",
+    rate: Annotated[float | None, typer.Option(metavar="N", help="Requests a second, at the height.")] = None,
+    for_s: Annotated[float | None, typer.Option("--for", metavar="SECONDS", help="How long.")] = None,
+    runtime: Runtime = None,
+    target: Target = "reference",
+    contract: Contract = None,
+    policy: PolicyFile = None,
+    i_own_this_target: Owned = False,
+) -> None:
+    """Put load on what `harness up` brought up, or on a deployment of its own; say what came of it.
+
+    Arrivals are planned, and latency counts from the plan. Exit status 0: within the service levels; 1:
+    outside; 2: no verdict.
+
+    Examples:
+
+    - `harness load`
+
+    - `harness load ramp --profile staging --rate 60 --for 30`
+    """
+    from harness.commands.load import load as run
+
+    options = _options(
+        profiles=[profile],
+        runtime=runtime,
+        target=target,
+        contract=contract,
+        policy=policy,
+        own_target=i_own_this_target,
+    )
+    raise typer.Exit(run(scenario, options, console(), rate=rate, for_s=for_s))
 
 
 @app.command()

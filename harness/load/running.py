@@ -33,9 +33,7 @@ def find_scenario(wanted: str) -> Path:
         return own.absolute()
     shipped = {path.stem: path for path in SCENARIOS.glob("*.py") if path.stem not in {"__init__", "journey"}}
     if wanted not in shipped:
-        raise UserError(
-            f'there is no scenario "{wanted}"', remedy=f"{nearest(wanted, shipped)} Or give a locustfile."
-        )
+        raise UserError(f'there is no scenario "{wanted}"', remedy=nearest(wanted, shipped))
     return shipped[wanted]
 
 
@@ -46,7 +44,7 @@ def generate(scenario: Path, order: Order) -> LoadResult:
         asked, result, said = folder / "order.json", folder / "result.json", folder / "locust.log"
         write_secretly(order, asked)
         argv = [
-            *(sys.executable, "-m", "locust", "--locustfile", str(scenario)),
+            *(sys.executable, "-m", "harness.load.generator", "--locustfile", str(scenario)),
             *("--headless", "--only-summary", "--loglevel", "ERROR"),
             *("--order", str(asked), "--result", str(result)),
         ]

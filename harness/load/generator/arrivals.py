@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
 import gevent
 from gevent.pool import Group
@@ -66,6 +66,7 @@ class OpenUser(User):
     abstract = True
     fixed_count = 1
     judged: ClassVar[bool] = True  # whether service levels are promised of this shape
+    _keys: Sequence[str] = ()  # none until a run has begun
 
     def phases(self, rate: float, for_s: float) -> Sequence[Phase]:
         """Return the plan for a height of `rate` requests a second and a length of `for_s` seconds."""
@@ -79,7 +80,8 @@ class OpenUser(User):
             keys, self.tenant = mint(self.client, self.order)
         except HarnessError as error:
             self._refuse(error)
-        self._keys = itertools.cycle(keys)
+        self._keys = keys
+        self._turn = itertools.cycle(keys)
         self.paths = self.order.reach.paths
         phases = self.phases(self.order.rate, self.order.for_s)
         self._arrivals = Group()
@@ -104,10 +106,12 @@ class OpenUser(User):
 
     def next_key(self) -> str:
         """Return a key; all of them in turn."""
-        return next(self._keys)
+        return next(self._turn)
 
     def on_stop(self) -> None:
         """Wait for what is under way, and leave the result."""
+        if not self._keys:
+            return
         self._arrivals.join(timeout=_DRAIN_S)
         self._arrivals.kill()
         self.environment.events.request.remove_listener(self.tally.took)
@@ -145,8 +149,8 @@ class OpenUser(User):
         if runner is not None:
             (runner.stop if self.environment.web_ui else runner.quit)()
 
-    def _refuse(self, error: HarnessError) -> None:
+    def _refuse(self, error: HarnessError) -> NoReturn:
         sys.stderr.write(f"locust: {error}\n")
         self.environment.process_exit_code = 2
         gevent.spawn(self._leave)
-        raise StopUser
+        raise gevent.GreenletExit  # what Locust takes for a user that was stopped, without a traceback

@@ -50,6 +50,8 @@ def refuse_mistakes(environment: Any, **_: Any) -> None:
     """Say at once what would make the whole run worthless."""
     try:
         refuse_idle(environment.user_classes)
+        if environment.parsed_options.result:
+            refuse_unplanned(environment.user_classes)
         environment.host = order_of(environment.parsed_options).reach.base_url
     except HarnessError as error:
         give_up(error)
@@ -61,6 +63,16 @@ def refuse_idle(users: Sequence[type[User]]) -> None:
         if not user.tasks:
             raise UserError(
                 f"{user.__name__} has no task: it would send nothing", remedy="Mark a method with @step()."
+            )
+
+
+def refuse_unplanned(users: Sequence[type[User]]) -> None:
+    """Raise `UserError` for a user that waits for answers: of its latencies no result can be made."""
+    for user in users:
+        if not hasattr(user, "phases"):
+            raise UserError(
+                f"{user.__name__} plans no arrivals",
+                remedy="Build it on harness.load.generator.OpenUser; scenarios/steady.py is one.",
             )
 
 

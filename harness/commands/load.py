@@ -1,0 +1,107 @@
+"""`harness load`: a scenario at a deployment, and its figures beside the service levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness import standing
+from harness.assembly import Assembly
+from harness.gate import CLOSED, OPEN, UNDECIDED
+from harness.load.levels import Row, broken, rows, unfit
+from harness.load.order import Order, Reach, keys_for, reach_of
+from harness.load.records import LoadResult
+from harness.load.running import find_scenario, generate
+from harness.options import Options
+from harness.policy.sections import ServiceLevels
+from harness.runtimes import Specification
+from harness.runtimes.factory import silent
+from harness.workspace import Workspace
+
+
+def load(
+    scenario: str, options: Options, console: Console, *, rate: float | None, for_s: float | None
+) -> int:
+    """Run a scenario; return 0 within the service levels, 1 outside of them, 2 without a verdict."""
+    locustfile = find_scenario(scenario)
+    assembly = Assembly(options)
+    (profile,) = options.profiles
+    policy = assembly.policies[profile]
+    levels = policy.service_levels
+    height = levels.rate if rate is None else rate
+    length = levels.for_s if for_s is None else for_s
+    with Workspace.open() as space, _reached(assembly, space, console) as reach:
+        order = Order(reach=reach, rate=height, for_s=length, keys=keys_for(height, policy))
+        with console.status(f"{locustfile.stem}: up to {height:g} requests a second for {length:g} s …"):
+            result = generate(locustfile, order)
+    console.print(_table(result, levels, f"{locustfile.stem} at {profile}, {reach.base_url}"))
+    console.print(_summary(result))
+    return _decide(result, levels, profile, console)
+
+
+@contextmanager
+def _reached(assembly: Assembly, space: Workspace, console: Console) -> Iterator[Reach]:
+    """Reach what `harness up` left; where nothing stands, or another target is asked for, bring it up."""
+    options = assembly.options
+    (profile,) = options.profiles
+    usual = options.runtime is None and options.target == "reference" and options.contract is None
+    if usual and any(told["profile"] == profile for told in standing.standing().values()):
+        console.print(f"At the {profile} that `harness up` brought up.")
+        yield standing.reach(profile)
+        return
+    name = assembly.runtimes()[0]
+    runtime = assembly.runtime(name, space, silent)
+    try:
+        runtime.prepare()
+        with console.status(f"Bringing {profile} up on {name} …"):
+            deployment = runtime.start(Specification(profile=profile))
+        yield reach_of(deployment, assembly.target.contract)
+    finally:
+        runtime.close()
+
+
+def _decide(result: LoadResult, levels: ServiceLevels, profile: str, console: Console) -> int:
+    if not result.judged:
+        console.print("No service level is promised of this shape.")
+        return OPEN
+    if reason := unfit(result, levels):
+        console.print(f"No verdict: {escape(reason)}.")
+        return UNDECIDED
+    found = broken(result, levels)
+    for one in found:
+        console.print(f"Outside of the service levels of {profile}: {escape(one)}.")
+    if not found:
+        console.print(f"Within the service levels of {profile}.")
+    return CLOSED if found else OPEN
+
+
+def _table(result: LoadResult, levels: ServiceLevels, title: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("step")
+    for name in ("samples", "p50 ms", "p95 ms", "of", "p99 ms", "of", "max ms"):
+        table.add_column(name, justify="right")
+    for row in rows(result, levels):
+        table.add_row(*_cells(row))
+    return table
+
+
+def _cells(row: Row) -> list[str]:
+    p95, p99 = (
+        f"{b:g}" if b else "" for b in (row.level and row.level.p95_ms, row.level and row.level.p99_ms)
+    )
+    return [
+        *(row.step, str(row.samples), f"{row.p50:.1f}"),
+        *(f"{row.p95:.1f}", p95, f"{row.p99:.1f}", p99, f"{row.longest:.1f}"),
+    ]
+
+
+def _summary(result: LoadResult) -> str:
+    errors = ", ".join(f"{count} {what}" for what, count in list(result.errors.items())[:3])
+    return escape(
+        f"{result.offered} of {result.planned} planned requests begun, {result.lag_ms:.2f} ms late (p99); "
+        f"{result.completed} answered, {result.failed} wrong{f' ({errors})' if errors else ''}."
+    )
