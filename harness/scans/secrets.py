@@ -240,5 +240,5 @@ def _patterns(kind: type[Any]) -> Iterable[re.Pattern[str]]:
 @cache
 def _guessing() -> tuple[str, ...]:
     """Every other rule."""
-    kinds: set[str] = {kind.__name__ for kind in get_mapping_from_secret_type_to_class().values()}
-    return tuple(sorted(kinds - set(_patterned())))
+    kinds: Mapping[str, type[Any]] = get_mapping_from_secret_type_to_class()
+    return tuple(sorted({kind.__name__ for kind in kinds.values()} - set(_patterned())))
