@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -20,6 +21,8 @@ from harness.probes.browser import PROGRAMS
 from harness.runtimes.base import BASE, UPSTREAM
 from harness.runtimes.engine import Engine
 from harness.runtimes.interpreter import reference_interpreter
+from harness.scans.advisories import SHIPPED, read_snapshot
+from harness.scans.service import ONLINE, answers
 
 _GIB = 1 << 30
 _MEMORY_GIB = 3
@@ -81,6 +84,7 @@ def _abilities() -> Iterator[Ability]:
     yield _memory()
     yield _disk()
     yield _loopback()
+    yield _advisories()
 
 
 def _packages() -> Ability:
@@ -164,6 +168,18 @@ def _disk() -> Ability:
         found=f"{free:.1f} GiB free",
         opens="images, journals",
         remedy="Free some space; `make clean` removes what was built.",
+    )
+
+
+def _advisories() -> Ability:
+    online = answers(ONLINE)
+    days = (datetime.now(UTC) - read_snapshot(SHIPPED).taken).days
+    return Ability(
+        name="advisories",
+        there=online,
+        found="online" if online else f"the shipped snapshot, {days} days old",
+        opens="practice.security.scanning, process.build.dependencies",
+        remedy="Give a newer one by --advisories, or accept its age in waivers.toml for a time.",
     )
 
 
