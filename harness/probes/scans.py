@@ -204,7 +204,6 @@ class ScanProbe:
             if files:
                 root = _with_history(root, workspace / "clone", files)
             added = workspace / "added"
-            added.mkdir()
             found = history(root, added)
             if found is None:
                 not_verified(f"git knows no history of {root.name}")

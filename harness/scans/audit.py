@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -118,7 +119,13 @@ def _run(
     ]
     try:
         done = subprocess.run(  # noqa: S603
-            command, capture_output=True, text=True, timeout=_AUDIT_S, check=False, cwd=workspace
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_AUDIT_S,
+            check=False,
+            cwd=workspace,
+            env=os.environ | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
         )
     except subprocess.TimeoutExpired:
         return [], [f"pip-audit did not end within {_AUDIT_S:g} s"]

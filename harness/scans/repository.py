@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -48,24 +48,16 @@ def history(root: Path, workspace: Path) -> History | None:
     count = _git(root, "rev-list", *_COMMITS, "--count", "--", ".")
     if not count or count.strip() == "0":
         return None
-    log = _git(
+    workspace.mkdir(parents=True, exist_ok=True)
+    log = workspace / "log"
+    read = _git(
         root,
-        *(
-            "log",
-            *_COMMITS,
-            "--reverse",
-            "-m",
-            "--patch",
-            "--unified=0",
-            "--no-color",
-            "--no-ext-diff",
-            "--no-textconv",
-        ),
-        *("--no-renames", f"--format={_COMMIT}%h", "--", "."),
+        *("log", *_COMMITS, "--reverse", "-m", "--patch", "--unified=0", "--no-color", "--no-ext-diff"),
+        *("--no-textconv", "--no-renames", f"--format={_COMMIT}%h", f"--output={log}", "--", "."),
     )
     shallow = _git(root, "rev-parse", "--is-shallow-repository") or ""
-    texts = tuple(_write(_added(log or ""), workspace))
-    return History(commits=int(count), cut=shallow.strip() != "false" or log is None, texts=texts)
+    texts = tuple(_write(_added(log), workspace)) if read is not None else ()
+    return History(commits=int(count), cut=shallow.strip() != "false" or read is None, texts=texts)
 
 
 def clone(root: Path, folder: Path) -> Path | None:
@@ -85,10 +77,15 @@ def commit(root: Path, message: str) -> None:
     _git(root, *author, "commit", "--quiet", "--no-verify", "--message", message)
 
 
-def _added(log: str) -> Iterator[tuple[str, str, str]]:
+def _added(log: Path) -> Iterator[tuple[str, str, str]]:
     """Yield (commit, path, line) for every added line."""
+    with log.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+        yield from _added_in(line.removesuffix("\n") for line in lines)
+
+
+def _added_in(log: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     commit_, path, head = "", "", True
-    for line in log.split("\n"):
+    for line in log:
         if line.startswith(_COMMIT):
             commit_, head = line.removeprefix(_COMMIT)[:12].split(" ")[0], True
         elif line.startswith("diff --git "):

@@ -14,6 +14,12 @@ SHOWN = 5
 
 UNLOCKED = installed("a package that no lock names is installed", "left-pad", "1.3.0")
 OTHER_VERSION = installed("another version than the lock's is found first", "h11", "0.15.0")
+NOT_INSTALLED = added(
+    "a package of the lock is not installed",
+    "lock",
+    f"left-pad==1.3.0 --hash=sha256:{'0' * 64}\n",
+    place="lock",
+)
 UNPINNED = added("a dependency is not pinned", "lock", "left-pad>=1.0\n", place="lock")
 WITHOUT_HASH = added("a pin has no hash", "lock", "left-pad==1.3.0\n", place="lock")
 FROM_A_REPOSITORY = added(
@@ -60,9 +66,9 @@ def test_no_installed_package_is_known_to_be_vulnerable(site: Site) -> None:
     floor(audit.scan.scanned["packages"] >= LEAST, "hardly a package was listed")
 
 
-@control(ID, broken_by=(UNLOCKED, OTHER_VERSION))
+@control(ID, broken_by=(UNLOCKED, OTHER_VERSION, NOT_INSTALLED))
 def test_installed_is_what_the_lock_names(site: Site) -> None:
-    """Each package that is installed stands in the lock, in that version."""
+    """Each installed package stands in the lock in that version, and each of the lock is installed."""
     pins, packages = site.scans.lock().pins, _installed(site)
 
     extra = [
@@ -75,6 +81,8 @@ def test_installed_is_what_the_lock_names(site: Site) -> None:
         for package in packages
         if package.canonical in pins and pins[package.canonical].version not in ("", package.version)
     ]
+    left = sorted(pins.keys() - {package.canonical for package in packages})
+    assert not left, f"in the lock, and not installed: {', '.join(left[:SHOWN])}"
     assert not extra, f"installed, and not in the lock: {', '.join(extra[:SHOWN])}"
     assert not other, f"installed in another version than locked: {', '.join(other[:SHOWN])}"
 

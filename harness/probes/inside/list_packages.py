@@ -33,8 +33,10 @@ def licences(found: Distribution) -> list[str]:
 
 def altered(found: Distribution) -> list[str]:
     """Files that are missing or have another hash than RECORD says; compiled ones have none there."""
+    if found.files is None:
+        return ["RECORD (missing)"]
     wrong = []
-    for file in found.files or []:
+    for file in found.files:
         if file.hash is None or file.suffix == ".pyc":
             continue
         path = Path(str(file.locate()))
