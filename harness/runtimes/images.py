@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
 import shutil
 import sys
 import time
@@ -14,6 +15,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from packaging.markers import Marker
 
 from harness import places
 from harness.errors import ContractError
@@ -28,6 +31,7 @@ from harness.target import Image, Source
 from harness.workspace import Workspace
 
 PYTHON = "3.11"  # of Debian bookworm
+_IMAGE = {"python_version": PYTHON, "python_full_version": "3.11.2"}
 _GLIBC = 36  # 2.36: the newest manylinux tag that bookworm's C library can load
 _PULL_SILENCE_S = 10.0
 _IGNORED = shutil.ignore_patterns(".git", ".venv", "venv", "__pycache__", "*.pyc", "node_modules")
@@ -154,7 +158,7 @@ def fetch_wheels(
     requirements: Path, extra: tuple[str, ...], progress: Callable[[Event], None]
 ) -> tuple[Path, ...]:
     """Return the wheels for the image's Python, fetched once and kept below build/wheels."""
-    digest = hashlib.sha256(requirements.read_bytes() + repr((extra, PYTHON)).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(requirements.read_bytes() + repr((extra, _IMAGE)).encode()).hexdigest()[:12]
     folder = places.BUILD / "wheels" / digest
     with locked(f"wheels-{digest}"):
         if not (folder / "complete").is_file():
@@ -168,6 +172,11 @@ def fetch_wheels(
 
 
 def _download(requirements: Path, extra: tuple[str, ...], folder: Path) -> None:
+    if "--require-hashes" in extra:
+        # pip takes a lock's markers for the Python that it runs on, which may be newer than the image's.
+        text = _for_the_image(requirements.read_text(encoding="utf-8"))
+        requirements = folder / "wanted.txt"
+        requirements.write_text(text, encoding="utf-8")
     tags = [f"manylinux_2_{minor}_{platform.machine()}" for minor in range(_GLIBC, 4, -1)]
     pip(
         sys.executable,
@@ -176,6 +185,18 @@ def _download(requirements: Path, extra: tuple[str, ...], folder: Path) -> None:
         *(word for tag in (*tags, f"linux_{platform.machine()}") for word in ("--platform", tag)),
         *("--requirement", str(requirements), *extra),
     )
+
+
+def _for_the_image(requirements: str) -> str:
+    """Return those of the requirements that the image's Python needs, without their markers."""
+    kept = []
+    for line in re.split(r"(?<!\\)\n", requirements):
+        found = re.match(r"(?P<what>[^;#]+);(?P<marker>[^\\]*?)(?P<rest>(\s*\\\n.*)?)$", line, re.DOTALL)
+        if found is None:
+            kept.append(line)
+        elif Marker(found["marker"].strip()).evaluate(_IMAGE):
+            kept.append(found["what"].rstrip() + found["rest"])
+    return "\n".join(kept)
 
 
 def _copy_wheels(wheels: Iterable[Path], context: Path) -> None:

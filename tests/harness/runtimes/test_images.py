@@ -107,3 +107,15 @@ def test_an_image_that_is_not_here_is_pulled(builder: Builder, daemon: _Daemon, 
     assert daemon.pulled == ["known:1"]
     with pytest.raises(ContractError, match="docker images"):
         builder.given(Image(name="nobody:1", contract=small.contract))
+
+
+def test_wheels_are_those_that_the_images_python_needs():
+    locked = (
+        "old==1 ; python_full_version < '3.11.3' \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\n"
+        "win==2 ; sys_platform == 'win32' \\\n    --hash=sha256:cc\n"
+        "any==3 \\\n    --hash=sha256:dd\n"
+    )
+
+    assert images._for_the_image(locked) == (
+        "old==1 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\nany==3 \\\n    --hash=sha256:dd\n"
+    )
