@@ -37,7 +37,7 @@ from harness.probes.starts import StartProbe
 from harness.probes.threads import ThreadsProbe
 from harness.probes.timing import TimingProbe
 from harness.probes.workers import Workers
-from harness.records import Observation
+from harness.records import Json, Observation
 from harness.redaction import VAULT
 from harness.runtimes import CannotShow, Deployment, Runtime, Specification, StartFailure
 from harness.runtimes.readiness import Door, answers
@@ -214,6 +214,17 @@ class Site:
             )
         )
         return failure
+
+    def try_build(self) -> str | None:
+        """Build this target's image with a package that is not the lock's, of the same name and version.
+
+        Return what refused it, None when it was built.
+        """
+        with waiting_for_target():
+            refusal = self.runtime.try_build(self.deployment.specification)
+        data: dict[str, Json] = {"built": refusal is None, "output": VAULT.message((refusal or "")[-_TAIL:])}
+        record(Observation(subject="build tried with a package that is not the lock's", data=data))
+        return refusal
 
     @contextmanager
     def another(self) -> Iterator[Site]:

@@ -149,6 +149,13 @@ class Runtime(Protocol):
         """Start one that is expected not to come up; None when it did become ready (it is stopped again)."""
         ...
 
+    def try_build(self, specification: Specification) -> str | None:
+        """Build the image with a package that is not the lock's, of the same name and version.
+
+        Return what refused it, None when it was built. Raises CannotShow.
+        """
+        ...
+
     def close(self) -> None:
         """Stop every deployment still up and remove what prepare made for this run. Safe to call twice."""
         ...

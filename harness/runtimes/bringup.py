@@ -11,7 +11,7 @@ from typing import Protocol
 from harness.errors import DeploymentFailed
 from harness.journal import now
 from harness.records import Event, Json
-from harness.runtimes import Deployment, RuntimeName, Specification, StartFailure
+from harness.runtimes import CannotShow, Deployment, RuntimeName, Specification, StartFailure
 from harness.runtimes.launch import Plan, plan
 from harness.runtimes.pki import Authority
 from harness.runtimes.readiness import Door, await_ready
@@ -98,6 +98,10 @@ class LocalRuntime(ABC):
         if failure is None:
             launched.stop()
         return failure
+
+    def try_build(self, specification: Specification) -> str | None:
+        """Build with a package that is not the lock's; return the refusal, None when it was built."""
+        raise CannotShow(f"the runtime {self.name} builds no image of {specification.profile}")
 
     def close(self) -> None:
         """Stop every deployment still up and what they shared. Safe to call twice."""

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from harness.defects import Edit
 from harness.errors import ContractError
-from harness.runtimes import RuntimeName, relay
+from harness.runtimes import CannotShow, RuntimeName, Specification, relay
 from harness.runtimes.bringup import LocalRuntime
 from harness.runtimes.container_deployment import LOOPBACK, RELAY_PORT, ContainerDeployment
 from harness.runtimes.engine import Box, Engine, Place, Request, RunNetwork
@@ -26,7 +27,7 @@ from harness.runtimes.launch import (
     room_on_disk,
     write_files,
 )
-from harness.runtimes.overlay import write_package
+from harness.runtimes.overlay import lay, write_package
 from harness.runtimes.realised import each
 from harness.runtimes.revision import revision
 from harness.runtimes.topology import realise
@@ -78,6 +79,14 @@ class ContainersRuntime(LocalRuntime):
         self._free = list(range(_LAST_ADDRESS, _FIRST_ADDRESS - 1, -1))
         self._numbers = threading.Lock()
         self._saving = threading.Lock()
+
+    def try_build(self, specification: Specification) -> str | None:
+        """Build with a package that is not the lock's; return the refusal, None when it was built."""
+        if not isinstance(self.target, Reference):
+            raise CannotShow("how the target's image is built is not known: the recipe is the reference's")
+        self.prepare()
+        edits = (change for change in specification.variation.changes if isinstance(change, Edit))
+        return self._builder.refusal_of_another_wheel(lay(edits, specification.profile).dockerfile)
 
     def _release(self) -> None:
         network, self._network = self._network, None

@@ -179,8 +179,11 @@ class Engine:
                 src=str(archive), repository=repository, tag=tag, changes=[f"LABEL {CACHE_LABEL}=1"]
             )
 
-    def build(self, context: Path, name: str, arguments: Mapping[str, str]) -> None:
-        """Build an image. Raises `RuntimeUnavailable` with the last lines of a build that fails."""
+    def build(self, context: Path, name: str, arguments: Mapping[str, str], stage: str = "") -> None:
+        """Build an image, or only up to a stage of its recipe.
+
+        Raises `RuntimeUnavailable` with the last lines of a build that fails.
+        """
         lines: list[str] = []
         with asking(f"building the image {name}"):
             stream = self._client.api.build(
@@ -190,6 +193,7 @@ class Engine:
                 forcerm=True,
                 decode=True,
                 buildargs=dict(arguments),
+                target=stage or None,
                 labels={CACHE_LABEL: "1"},
             )
             for chunk in stream:
@@ -199,6 +203,11 @@ class Engine:
                     raise RuntimeUnavailable(
                         f"building the image {name} failed:\n{shown}", remedy="Correct what the lines name."
                     )
+
+    def remove_image(self, name: str) -> None:
+        """Remove an image's name, and the image where it has no other."""
+        with asking(f"removing the image {name}"):
+            self._client.images.remove(name, force=True)
 
     def save(self, name: str, path: Path) -> None:
         """Write an image as `docker save` does."""

@@ -68,6 +68,10 @@ class ExternalRuntime:
         """Nothing can be started here."""
         raise CannotShow(f"{_NOT_OURS}; nothing can be started ({specification.profile}, {timeout_s:g} s)")
 
+    def try_build(self, specification: Specification) -> str | None:
+        """Nothing is built here."""
+        raise CannotShow(f"{_NOT_OURS}; how it was built is not known ({specification.profile})")
+
     def close(self) -> None:
         """Leave it as it is."""
 

@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +20,7 @@ from pathlib import Path
 from packaging.markers import Marker
 
 from harness import places
-from harness.errors import ContractError
+from harness.errors import ContractError, RuntimeUnavailable
 from harness.journal import now
 from harness.records import Event
 from harness.runtimes.base import base_image
@@ -77,15 +78,38 @@ class Builder:
         )
         name = f"panotti:{self._digest(base, parts)}"
 
-        def fill(context: Path) -> None:
-            wheels = fetch_wheels(places.REQUIREMENTS, ("--require-hashes",), self.progress)
-            _copy_wheels(wheels, context)
-            shutil.copytree(places.PACKAGE, context / places.PACKAGE.name, ignore=_IGNORED)
-            (context / "requirements").mkdir()
-            shutil.copy(places.REQUIREMENTS, context / "requirements" / places.REQUIREMENTS.name)
-            (context / "Dockerfile").write_text(text, encoding="utf-8")
+        return self._built(name, base, lambda context: self._fill(context, text))
 
-        return self._built(name, base, fill)
+    def refusal_of_another_wheel(self, recipe: str | None = None) -> str | None:
+        """Build the reference's packages with a wheel that is not the lock's, of the same name and version.
+
+        Return the last lines of the build that refused it, None when it was built.
+        """
+        text = recipe if recipe is not None else places.DOCKERFILE.read_text(encoding="utf-8")
+        base = base_image(self.engine, self.workspace, self.progress)
+        name = f"panotti-other-wheel:{self.workspace.folder('other').name.lower()}"
+        context = self.workspace.folder("context")
+        with room_on_disk(context):
+            self._fill(context, text)
+            alter(
+                min((context / "wheels").glob("*.whl"), key=lambda wheel: (wheel.stat().st_size, wheel.name))
+            )
+        try:
+            self.engine.build(context, name, {"BASE": base}, stage="packages")
+        except RuntimeUnavailable as refusal:
+            return refusal.what
+        finally:
+            shutil.rmtree(context)
+        self.engine.remove_image(name)
+        return None
+
+    def _fill(self, context: Path, recipe: str) -> None:
+        wheels = fetch_wheels(places.REQUIREMENTS, ("--require-hashes",), self.progress)
+        _copy_wheels(wheels, context)
+        shutil.copytree(places.PACKAGE, context / places.PACKAGE.name, ignore=_IGNORED)
+        (context / "requirements").mkdir()
+        shutil.copy(places.REQUIREMENTS, context / "requirements" / places.REQUIREMENTS.name)
+        (context / "Dockerfile").write_text(recipe, encoding="utf-8")
 
     def component(self, name: str, edited: Mapping[str, str]) -> str:
         """Return the image of a part of the topology, by the recipe in deploy/images/`name`.
@@ -197,6 +221,12 @@ def _for_the_image(requirements: str) -> str:
         elif Marker(found["marker"].strip()).evaluate(_IMAGE):
             kept.append(found["what"].rstrip() + found["rest"])
     return "\n".join(kept)
+
+
+def alter(wheel: Path) -> None:
+    """Give a wheel another hash, and nothing else that its installation would notice."""
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.comment = b"not the file that was locked"
 
 
 def _copy_wheels(wheels: Iterable[Path], context: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import added, control, defect, floor, not_verified
+from harness import added, control, defect, edit, floor, not_verified
 from harness.scans.audit import Package
 from harness.site import Site
 from suites.deployment.test_containers_image import as_root, last
@@ -38,6 +38,16 @@ PATCHED_COPY = defect(
 CHANGED_FILE = last(
     "a file of a locked package is changed after its installation",
     *as_root("echo 'WINDOW = 1' >> /opt/panotti/lib/python3.11/site-packages/h11/_util.py"),
+)
+HASHES_DROPPED = defect(
+    "the recipe drops the hashes of the lock",
+    edit("", "deploy/Dockerfile", "--require-hashes ", ""),
+    edit(
+        "",
+        "deploy/Dockerfile",
+        "RUN python3 -m venv",
+        "RUN sed -i -e '/^ *--hash=/d' -e 's/[ \\\\]*$//' /build/server.txt && python3 -m venv",
+    ),
 )
 AFFERO = installed(
     "a dependency is under the AGPL", "left-pad", "1.3.0", "License-Expression: AGPL-3.0-or-later\n"
@@ -98,6 +108,21 @@ def test_lock_pins_every_package_by_version_and_hash(site: Site) -> None:
     assert not lock.others, f"{lock.name}: no pinned package of an index: {lock.others[0]}"
     assert not loose, f"{lock.name} pins no version of {', '.join(loose[:SHOWN])}"
     assert not unhashed, f"{lock.name} has no hash for {', '.join(unhashed[:SHOWN])}"
+
+
+@control(
+    ID,
+    runtimes=("containers",),
+    why_not="only the runtime `containers` builds an image",
+    profiles=("production",),
+    broken_by=HASHES_DROPPED,
+)
+def test_build_refuses_a_package_with_another_hash(site: Site) -> None:
+    """The image is not built from a package of the right name and version that is not the one locked."""
+    refusal = site.try_build()
+
+    assert refusal is not None, "the image was built from a package with another hash than the lock's"
+    floor("HASH" in refusal.upper(), f"the build failed for another reason: {refusal[-300:]}")
 
 
 @control(ID, broken_by=(PATCHED_COPY, CHANGED_FILE))

@@ -32,6 +32,10 @@ class Starting:
             status=2, output="PANOTTI_CORS_ORIGINS: '*' is not allowed; key s3cret-of-the-site"
         )
 
+    def try_build(self, specification):
+        self.asked.append(specification)
+        return "HASH mismatch; key s3cret-of-the-site"
+
     def try_start(self, specification, *, timeout_s):
         self.asked.append(specification)
         return self.answer
@@ -73,6 +77,15 @@ def test_a_start_is_tried_with_the_deployments_own_changes_and_more(site, record
     assert asked.variation.changes == setting(CORS_ORIGINS="*").changes
     (seen,) = recorder.telling()
     assert (seen.data["started"], seen.data["status"]) == (False, 2)
+    assert "s3cret-of-the-site" not in repr(seen)
+
+
+def test_a_build_is_tried_with_the_deployments_own_changes(site, recorder):
+    assert site.try_build().startswith("HASH")
+
+    assert site.runtime.asked == [site.deployment.specification]
+    (seen,) = recorder.telling()
+    assert seen.data["built"] is False
     assert "s3cret-of-the-site" not in repr(seen)
 
 

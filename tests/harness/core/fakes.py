@@ -78,6 +78,9 @@ class FakeRuntime:
     def try_start(self, specification: Specification, *, timeout_s: float) -> StartFailure | None:
         return None
 
+    def try_build(self, specification: Specification) -> str | None:
+        return None
+
     def close(self) -> None:
         self.closed += 1
         for deployment in list(self.started):

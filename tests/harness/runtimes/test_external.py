@@ -100,6 +100,8 @@ def test_it_takes_no_change_and_no_start(runtime: ExternalRuntime) -> None:
         runtime.start(replace(PRODUCTION, variation=setting(DOCS="true")))
     with pytest.raises(CannotShow, match="nothing can be started"):
         runtime.try_start(PRODUCTION, timeout_s=1)
+    with pytest.raises(CannotShow, match="how it was built"):
+        runtime.try_build(PRODUCTION)
 
 
 def test_one_that_does_not_answer_is_said(contract: Path, monkeypatch: pytest.MonkeyPatch) -> None:

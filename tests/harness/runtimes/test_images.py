@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from harness import places
-from harness.errors import ContractError
+from harness.errors import ContractError, RuntimeUnavailable
 from harness.records import Event
 from harness.runtimes import images
 from harness.runtimes.base import BASE
-from harness.runtimes.images import Builder
+from harness.runtimes.images import Builder, alter
 from harness.target import Image, Source
 from harness.workspace import Workspace
 
@@ -24,6 +26,11 @@ class _Daemon:
         self.built: dict[str, dict[str, str]] = {BASE: {}}
         self.arguments: Mapping[str, str] = {}
         self.pulled: list[str] = []
+        self.removed: list[str] = []
+        self.refusal = self.stage = ""
+
+    def remove_image(self, name: str) -> None:
+        self.removed.append(name)
 
     def image_id(self, name: str) -> str | None:
         return f"id of {name}" if name in self.built else None
@@ -34,7 +41,10 @@ class _Daemon:
             self.built[name] = {}
         return name in self.built
 
-    def build(self, context: Path, name: str, arguments: Mapping[str, str]) -> None:
+    def build(self, context: Path, name: str, arguments: Mapping[str, str], stage: str = "") -> None:
+        if self.refusal:
+            raise RuntimeUnavailable(self.refusal)
+        self.stage = stage
         files = (path for path in context.rglob("*") if path.is_file())
         self.built[name] = {
             str(path.relative_to(context)): path.read_text(encoding="utf-8", errors="replace")
@@ -57,7 +67,8 @@ def builder(
     tmp_path: Path,
 ) -> Builder:
     def download(requirements: Path, extra: tuple[str, ...], folder: Path) -> None:
-        (folder / "some-1-py3-none-any.whl").write_text("wheel", encoding="utf-8")
+        with zipfile.ZipFile(folder / "some-1-py3-none-any.whl", "w") as wheel:
+            wheel.writestr("some.py", "wheel")
 
     monkeypatch.setattr(places, "BUILD", tmp_path / "build")
     monkeypatch.setattr(images, "_download", download)
@@ -87,6 +98,34 @@ def test_an_edited_recipe_is_another_image_of_the_same_wheels(
     assert own != edited
     assert daemon.built[edited]["Dockerfile"] == "FROM nothing\n"
     assert [event.name for event in events].count("wheels.fetched") == 1
+
+
+def test_a_build_with_another_wheel_is_refused_or_removed_again(builder: Builder, daemon: _Daemon) -> None:
+    own = daemon.built[builder.reference()]
+
+    assert builder.refusal_of_another_wheel() is None
+    (name,) = daemon.removed
+    other = daemon.built[name]
+    wheel = "wheels/some-1-py3-none-any.whl"
+    assert daemon.stage == "packages"
+    assert other[wheel] != own[wheel]
+    assert {**other, wheel: ""} == {**own, wheel: ""}
+    daemon.refusal = "THESE PACKAGES DO NOT MATCH THE HASHES"
+    assert builder.refusal_of_another_wheel("FROM nothing\n") == daemon.refusal
+
+
+def test_another_wheel_differs_in_its_hash_alone(tmp_path: Path) -> None:
+    wheel = tmp_path / "a.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("a.py", "x = 1")
+    before = hashlib.sha256(wheel.read_bytes()).digest()
+
+    alter(wheel)
+
+    assert hashlib.sha256(wheel.read_bytes()).digest() != before
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.testzip() is None
+        assert archive.read("a.py") == b"x = 1"
 
 
 def test_a_source_folder_is_built_with_what_it_requires(
