@@ -103,7 +103,7 @@ class ScanProbe:
         """Return the packages without the harness's own, which a process shares its environment with."""
         if not isinstance(self._setup.target, Reference):
             return self.packages()
-        ours = self.lock().pins.keys() - read_lock(places.REQUIREMENTS).pins.keys()
+        ours = self.lock().pins.keys() - read_lock(places.REQUIREMENTS, python=self._python).pins.keys()
         return tuple(package for package in self.packages() if package.canonical not in ours)
 
     def lock(self) -> Lock:
@@ -149,9 +149,16 @@ class ScanProbe:
     def _lock(self) -> Lock:
         try:
             path = lock_of(self._setup.target, self._deployment.runtime)
-            return read_lock(path, "\n".join(self._planted.files("lock", {}).values()))
+            return read_lock(path, "\n".join(self._planted.files("lock", {}).values()), python=self._python)
         except (CannotShow, OSError) as cause:
             raise NotVerified(f"no lock: {cause}") from None
+
+    @cached_property
+    def _python(self) -> str:
+        """The version of the server's interpreter, which decides what of a lock applies; "" is not known."""
+        with contextlib.suppress(NotVerified):
+            return run_inside(self._deployment, "python_version").strip()
+        return ""
 
     def _lock_if_known(self) -> Lock | None:
         with contextlib.suppress(NotVerified):

@@ -53,8 +53,12 @@ def lock_of(target: Target | None, runtime: RuntimeName) -> Path:
             raise CannotShow("what a server elsewhere was built from is not known")
 
 
-def read_lock(path: Path, more: str = "") -> Lock:
-    """Return what a lock says. more: lines to be taken as its last ones. Raises `OSError`."""
+def read_lock(path: Path, more: str = "", *, python: str = "") -> Lock:
+    """Return what a lock says to a version of Python, this one's if not given. Raises `OSError`.
+
+    more: lines to be taken as its last ones.
+    """
+    environment = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python}
     text = f"{path.read_text(encoding='utf-8')}\n{more}".replace("\\\n", " ")
     pins: dict[str, Pin] = {}
     others = []
@@ -65,7 +69,7 @@ def read_lock(path: Path, more: str = "") -> Lock:
         except InvalidRequirement:
             others.append(line)
             continue
-        if wanted.marker and not wanted.marker.evaluate():
+        if wanted.marker and not wanted.marker.evaluate(environment if python else None):
             continue
         exact = [s.version for s in wanted.specifier if s.operator in {"==", "==="} and "*" not in s.version]
         name = canonicalize_name(wanted.name)

@@ -37,6 +37,15 @@ other==3.0 {HASH}
     }
 
 
+def test_what_applies_is_decided_by_the_servers_python(tmp_path: Path) -> None:
+    (tmp_path / "lock.txt").write_text(
+        'old==1 ; python_version < "3.5"\nnew==1 ; python_full_version >= "3.5"\n'
+    )
+
+    assert list(read_lock(tmp_path / "lock.txt").pins) == ["new"]
+    assert list(read_lock(tmp_path / "lock.txt", python="3.4.10").pins) == ["old"]
+
+
 @pytest.mark.parametrize("loose", ["a", "a>=1", "a==1.*", "a==1,!=2", "a~=1.0"])
 def test_what_pins_no_version_has_none(tmp_path: Path, loose: str) -> None:
     assert read(tmp_path, f"{loose}\n")["a"] == Pin(name="a", version="", hashes=0)
