@@ -22,6 +22,7 @@ class Hit:
     rule: the scanner's own name for it, or the advisory. cwe: "CWE-78"; "" where the scanner names none.
     place: a file below what was scanned, a package, a commit. line: 0 where there is none.
     fingerprint: the same over line numbers, builds and machines: of tool, rule, place and what stands there.
+    certain: it is no guess; no triage file explains it away, only a waiver accepts it for a time.
     """
 
     tool: str
@@ -32,6 +33,7 @@ class Hit:
     line: int = 0
     text: str
     fingerprint: str
+    certain: bool = False
 
     def __str__(self) -> str:
         where = f"{self.place}:{self.line}" if self.line else self.place
@@ -63,7 +65,7 @@ class Scan:
 
     def explained(self, reasons: Mapping[str, str]) -> Scan:
         """Return it with reasons by fingerprint; the findings stay."""
-        known = {hit.fingerprint for hit in self.hits}
+        known = {hit.fingerprint for hit in self.hits if not hit.certain}
         return replace(self, triaged={print_: why for print_, why in reasons.items() if print_ in known})
 
 

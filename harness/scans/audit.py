@@ -164,4 +164,5 @@ def _hit(name: str, version_: str, item: dict[str, Any]) -> Hit:
         place=f"{name} {version_}",
         text=f"known vulnerability{f' {aliases}' if aliases else ''}, fixed in: {fixed}",
         fingerprint=fingerprint(TOOL, item["id"], canonicalize_name(name)),
+        certain=True,
     )

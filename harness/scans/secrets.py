@@ -218,6 +218,7 @@ def _own(place: str, name: str) -> Hit:
         place=place,
         text=f"the value of {name} stands there",
         fingerprint=fingerprint(TOOL, OWN, name, place),
+        certain=True,
     )
 
 

@@ -34,6 +34,7 @@ def test_what_is_known_is_found_in_every_copy_and_nothing_is_missed(service: Ser
     assert "CVE-2019-10906" in known.text
     assert "2.10.1" in known.text
     assert known.cwe == "CWE-1395"
+    assert known.certain
 
 
 def test_what_it_skips_or_cannot_be_asked_is_told(service: Service, tmp_path: Path) -> None:
