@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from harness import places
@@ -39,8 +40,8 @@ def find_scenario(wanted: str) -> Path:
 
 def generate(scenario: Path, order: Order) -> LoadResult:
     """Run a scenario to its end. Raises `UserError` where the generator refuses it, else `ProbeFailed`."""
-    with Workspace.open() as space:
-        folder = space.folder("load")
+    with Workspace.open() as space, TemporaryDirectory(prefix="load-", dir=space.root) as made:
+        folder = Path(made)
         asked, result, said = folder / "order.json", folder / "result.json", folder / "locust.log"
         write_secretly(order, asked)
         argv = [

@@ -8,7 +8,7 @@ from typing import Final
 
 from harness.contract import Contract
 from harness.evidence import record, waiting_for_target
-from harness.load.levels import rows, unfit
+from harness.load.levels import broken, rows, unfit
 from harness.load.order import Order, keys_for, reach_of
 from harness.load.records import LoadResult
 from harness.load.running import find_scenario, generate
@@ -18,6 +18,7 @@ from harness.records import Json, Measurement, Observation
 from harness.runtimes import Deployment
 
 _TRIES: Final = 3  # of a measurement that other work on the machine has spoilt
+_CONFIRMED: Final = 2  # measurements in which a level does not hold
 
 
 class LoadProbe:
@@ -66,15 +67,20 @@ class LoadProbe:
     def measured(self) -> LoadResult:
         """Return a steady run at the policy's rate on a quiet machine; the checks of a deployment share one.
 
-        One that other work has spoilt is tried again.
+        One that other work has spoilt is tried again, and so, once, is one in which a level does not hold:
+        what else runs on a machine can only add to a latency.
         """
         if self._measured is not None:
             self._record(self._measured)
             return self._measured
+        levels, doubts = self._policy.service_levels, 0
         for _ in range(_TRIES):
             with self._quiet():
                 result = self.run()
-            if not unfit(result, self._policy.service_levels):
+            if unfit(result, levels):
+                continue
+            doubts += 1
+            if doubts == _CONFIRMED or not broken(result, levels):
                 break
         self._measured = result
         return result

@@ -49,10 +49,10 @@ def test_every_glob_and_excuse_names_a_control(policy):
 def test_only_other_profiles_environments_and_plain_transport_are_excused(policy):
     others = {f"deployment.environments.{name}" for name in PROFILES if name != policy.profile}
     plain = {"middleware.security.tls"} if policy.environment.transport == "plain" else set()
-    scanned = {"practice.security.scanning", "process.build.dependencies"}
+    of_users = {"practice.security.scanning", "process.build.dependencies", "practice.monitoring.performance"}
 
-    assert set(policy.not_applicable) - scanned == others | plain
-    assert scanned.isdisjoint(policy.not_applicable) == (policy.profile in ("staging", "production"))
+    assert set(policy.not_applicable) - of_users == others | plain
+    assert of_users.isdisjoint(policy.not_applicable) == (policy.profile in ("staging", "production"))
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,22 @@ def test_only_development_serves_documentation_pages():
         "GET /docs",
         "GET /redoc",
     }
+
+
+@every_profile
+def test_the_promised_rate_stays_below_the_quota_that_the_harness_may_use(policy):
+    address = policy.rate.address
+
+    assert policy.service_levels.rate * address.window_s < 0.75 * address.quota
+
+
+@every_profile
+def test_the_promise_is_measured_on_enough_requests_of_each_step(policy):
+    levels = policy.service_levels
+    share = levels.rate * levels.for_s / len(levels.steps)
+
+    assert levels.samples <= 0.8 * share, "a fair share of the plan reaches the floor"
+    assert 0.01 * share >= 3, "the 99th percentile is more than the one or two worst"
 
 
 def test_no_profiles_quota_is_stricter_than_productions():

@@ -1,0 +1,193 @@
+"""The promised latency at the promised rate, from when a request was due; every acknowledged write, once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from harness import Measurement, Observation, control, edit, floor, record, setting
+from harness.load.exhibits import exhibits
+from harness.load.levels import error_share, rows, undelivered, unfit
+from harness.load.records import LoadResult
+from harness.records import Json
+from harness.site import Site
+
+ID = "practice.monitoring.performance"
+CONTEXT, STORED = "panotti/middleware/context.py", "panotti/storage/recordings.py"
+BEGIN = "        answer = _Answer(scope, receive, send)\n"
+APPEND = "    await connection.execute(_APPEND, {name: getattr(event, name) for name in Event.__slots__})\n"
+WRITE = "    await connection.execute(_STARTED if event.event == STARTED else _ENDED, _recording(event))\n"
+EACH_KEY = 60  # requests that read back with one key
+SHOWN = 3
+
+STALL = edit(
+    "a stall of 40 ms on one request in a hundred",
+    CONTEXT,
+    BEGIN,
+    BEGIN + '        self.served = getattr(self, "served", 0) + 1\n'
+    "        if self.served % 100 == 0:\n"
+    '            __import__("time").sleep(0.04)  # a pause of the whole worker\n',
+)
+SHARED_LOCK = edit(
+    "one lock for the requests of all workers",
+    CONTEXT,
+    BEGIN,
+    BEGIN + "        with open(__file__) as shared:\n"
+    '            __import__("fcntl").flock(shared, 2)\n'
+    '            __import__("time").sleep(0.02)  # what is done under the lock\n',
+)
+SLOW_LIST = edit(
+    "a page takes longer by a statement for each of its rows",
+    STORED,
+    "    rows = result.mappings().all()\n",
+    "    rows = result.mappings().all()\n"
+    "    for row in rows:\n"
+    "        for _ in range(4):\n"
+    "            await connection.execute(query.limit(1))\n",
+)
+REFUSALS = setting(title="one request at a time in each worker, others are refused", MAX_CONCURRENCY=1)
+FEW = setting(title="a quota that the promised rate exceeds", RATE_ADDRESS_QUOTA=300)
+FAILURES = edit(
+    "one write in fifty fails",
+    STORED,
+    WRITE,
+    '    if __import__("random").random() < 0.02:\n        raise RuntimeError("now and then")\n' + WRITE,
+)
+DROPPED = edit(
+    "an acknowledged event is not stored, one in fifty",
+    STORED,
+    APPEND,
+    '    if __import__("random").random() > 0.02:\n    ' + APPEND,
+)
+LOST_RECORDING = edit(
+    "an acknowledged recording is not stored, one in fifty",
+    STORED,
+    WRITE,
+    '    if event.event == STARTED and __import__("random").random() < 0.02:\n        return\n' + WRITE,
+)
+DOUBLED = edit(
+    "an event is stored twice, one in fifty",
+    STORED,
+    APPEND,
+    APPEND + '    if __import__("random").random() < 0.02:\n    ' + APPEND,
+)
+
+
+@control(ID, intrusive=True, broken_by=(STALL, SHARED_LOCK, SLOW_LIST))
+def test_latency_is_within_the_service_level(site: Site) -> None:
+    """At the promised rate each step of a client's journey is answered within its p95 and p99."""
+    levels = site.policy.service_levels
+    _has_every_step(site)
+    result = site.load.measured()
+    for exhibit in exhibits(
+        result,
+        levels,
+        title=f"{site.profile}, {levels.rate:g} requests a second on {site.deployment.runtime}",
+    ):
+        record(exhibit)
+    reason = unfit(result, levels)
+    floor(not reason, reason)
+
+    over = [row.broken for row in rows(result, levels) if row.broken]
+    assert not over, f"at {levels.rate:g} requests a second: {'; '.join(over)}"
+
+
+@control(ID, intrusive=True, broken_by=(REFUSALS, FEW, FAILURES))
+def test_errors_are_within_the_service_level(site: Site) -> None:
+    """At the promised rate no more requests than promised are answered wrongly, or not at all."""
+    levels = site.policy.service_levels
+    _has_every_step(site)
+    result = site.load.measured()
+    reason = undelivered(result)
+    floor(not reason, reason)
+    needed = 1 / levels.error_share
+    floor(result.offered >= needed, f"{result.offered} requests show no share of {levels.error_share:.2%}")
+
+    share = error_share(result)
+    record(
+        Measurement(
+            name="share of wrong answers",
+            value=round(share, 5),
+            unit="",
+            samples=result.offered,
+            bound=f"at most {levels.error_share:g}",
+        )
+    )
+    told = ", ".join(f"{count} {what}" for what, count in list(result.errors.items())[:SHOWN])
+    assert share <= levels.error_share, f"{result.failed} of {result.offered} requests failed: {told}"
+
+
+@control(ID, intrusive=True, broken_by=(DROPPED, LOST_RECORDING, DOUBLED))
+def test_what_the_generator_counted_is_stored_once(site: Site) -> None:
+    """Each write that was acknowledged under load is there once, and nothing is there that was not sent."""
+    path = site.contract.path("recordings.events")
+    result = site.load.measured()
+    reason = undelivered(result)
+    floor(not reason, reason)
+    started, ended = (result.writes.get(kind) for kind in ("started", "ended"))
+    floor(started and started.acknowledged, "no recording was acknowledged")
+    floor(ended and ended.acknowledged, "no end of a recording was acknowledged")
+    assert started is not None
+    assert ended is not None
+
+    stored = _stored(site, path, result, [*started.acknowledged, *started.unknown])
+
+    wrong = [
+        f"{recording}: {count} of {kind}, not 1"
+        for kind, writes in (("recording.started", started), ("recording.ended", ended))
+        for recording in writes.acknowledged
+        if (count := stored.get(recording, Counter())[kind]) != 1
+    ]
+    assert not wrong, f"{len(wrong)} acknowledged writes are not there once: {'; '.join(wrong[:SHOWN])}"
+    _nothing_else(site, result, {*started.acknowledged, *started.unknown})
+
+
+def _has_every_step(site: Site) -> None:
+    """Fail for a target that lacks a step of the journey: what it lacks cannot keep a service level."""
+    for name in ("started", "ended", "read", "list"):
+        site.contract.path(f"recordings.{name}")
+
+
+def _stored(
+    site: Site, path: str, result: LoadResult, recordings: Sequence[str]
+) -> Mapping[str, Counter[str]]:
+    """Read the events of each recording back; count them by name."""
+    keys = [site.key("reader", result.tenant) for _ in range(0, len(recordings), EACH_KEY)]
+    burst = site.burst(
+        len(recordings),
+        [path.replace("{recording_id}", recording) for recording in recordings],
+        each=lambda i: {"key": keys[i // EACH_KEY]},
+    )
+    counts: dict[str, Counter[str]] = {}
+    for hit in burst.hits:
+        floor(
+            hit.reply.ok or hit.reply.status == 404, f"not read back: {hit.reply.status or hit.reply.error}"
+        )
+        events = hit.reply.field("events") if hit.reply.ok else []
+        assert isinstance(events, list), "the events are no list"
+        counts[recordings[hit.number]] = Counter(str(e["event"]) for e in events if isinstance(e, dict))
+    total = sum((found for found in counts.values()), Counter[str]())
+    shown: dict[str, Json] = {**total}
+    record(Observation(subject=f"events of {len(recordings)} recordings, read back", data=shown))
+    return counts
+
+
+def _nothing_else(site: Site, result: LoadResult, sent: set[str]) -> None:
+    """Compare the listing of the run's own tenant with what was sent."""
+    path, key = site.contract.path("recordings.list"), site.key("reader", result.tenant)
+    listed: list[str] = []
+    cursor: object = ""
+    while cursor is not None:
+        query = f"?limit=200{f'&cursor={cursor}' if cursor else ''}"
+        reply = site.http.get(f"{path}{query}", key=key)
+        floor(reply.ok, f"the listing is not answered: {reply.status or reply.error}")
+        page = reply.field("recordings")
+        assert isinstance(page, list), "the listing is no list"
+        listed += [str(one["recording_id"]) for one in page if isinstance(one, dict)]
+        cursor = reply.field("next_cursor")
+
+    assert len(listed) == len(set(listed)), "a recording is listed twice"
+    acknowledged = set(result.writes["started"].acknowledged)
+    missing, strange = acknowledged - set(listed), set(listed) - sent
+    assert not missing, f"{len(missing)} acknowledged recordings are not listed: {sorted(missing)[:SHOWN]}"
+    assert not strange, f"{len(strange)} recordings are listed that nobody sent: {sorted(strange)[:SHOWN]}"
