@@ -124,6 +124,7 @@ class OpenUser(User):
             return
         self._arrivals.join(timeout=_DRAIN_S)
         self._arrivals.kill()
+        self._arrivals.join()  # what was cut off is counted too
         self.environment.events.request.remove_listener(self.tally.took)
         self.client.close()
         result = self.tally.result(tenant=self.tenant, judged=self.judged, ended=self._ended)
@@ -143,13 +144,18 @@ class OpenUser(User):
             wrong = Wrong(_CUT_OFF)
         except Exception as error:  # whatever a step or its connection raises is what went wrong with it
             wrong = error
+        taken_s = (arrival.answered or time.perf_counter()) - due
+        # Counting comes after what else has been answered by now was read: it must not wait for the counting.
+        self._arrivals.spawn(self._report, arrival, taken_s, wrong)
+
+    def _report(self, arrival: Arrival, taken_s: float, wrong: BaseException | None) -> None:
         self.environment.events.request.fire(
             request_type=arrival.method,
             name=arrival.name,
-            response_time=((arrival.answered or time.perf_counter()) - due) * 1000,
+            response_time=taken_s * 1000,
             response_length=arrival.size,
             exception=wrong,
-            context={"due": due - self.tally.began, "status": arrival.status},
+            context={"due": arrival.due - self.tally.began, "status": arrival.status},
             start_time=time.time(),
         )
 
