@@ -17,7 +17,7 @@ class Declaration:
     """One check's declaration, as the decorator wrote it.
 
     control: the id it decides, or a part of it.
-    broken_by: the defects that must make it fail; at least one.
+    broken_by: the defects that must make it fail, at least one; beside them those that take its sight away.
     setup: a variation of the deployment that the check needs; CLEAN shares the profile's deployment.
     fresh: the check dirties its deployment (kills, faults, exhausted stores): it gets one of its own.
     profiles: where the check means something; empty = in every profile.
@@ -61,7 +61,7 @@ def control(
 ) -> Callable[[F], F]:
     """Declare a check of `control_id`. See `Declaration` for the arguments."""
     defects = broken_by if isinstance(broken_by, tuple) else (broken_by,)
-    if not defects:
+    if all(planted.blinds for planted in defects):
         raise ValueError(
             f"check of {control_id}: declare at least one defect that must make it fail (broken_by)"
         )

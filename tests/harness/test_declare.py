@@ -7,7 +7,16 @@ import pytest
 from harness import control, not_applicable, not_verified
 from harness.declare import declaration_of
 from harness.declared import base_of, declared_in
-from harness.defects import CLEAN, certificate, container, secret, setting
+from harness.defects import (
+    CLEAN,
+    blinding,
+    certificate,
+    container,
+    defect,
+    scanner,
+    secret,
+    setting,
+)
 from harness.outcome import NotApplicable, NotVerified, floor
 from harness.records import Event
 from tests.harness import make
@@ -35,6 +44,23 @@ def test_a_plain_function_declares_nothing() -> None:
     assert declaration_of(None) is None
 
 
+def test_no_check_goes_with_defects_alone_that_blind_it() -> None:
+    blind = scanner("no data", "pip-audit", "blind")
+    with pytest.raises(ValueError, match="at least one defect"):
+        control(make.CONTROL, broken_by=(blind, blinding(ANY)))
+    assert control(make.CONTROL, broken_by=(blind, ANY))
+
+
+def test_what_blinds_stays_so_when_defects_are_put_together() -> None:
+    blind = scanner("no data", "pip-audit", "blind")
+
+    assert not ANY.blinds
+    assert (ANY + blind).blinds
+    assert (blind + ANY).blinds
+    assert defect("both", ANY, blind).blinds
+    assert blinding(ANY).key == ANY.key
+
+
 def test_no_check_goes_without_a_counterexample() -> None:
     with pytest.raises(ValueError, match="at least one defect"):
         control(make.CONTROL, broken_by=())
@@ -48,7 +74,7 @@ def test_no_check_is_kept_from_a_runtime_without_a_reason() -> None:
 class TestJournal:
     def test_a_declaration_comes_back_the_same(self) -> None:
         check = make.declared(
-            cases=2, profiles=("staging",), proof_profile="staging", defects=(("k", "t"), ("l", "u"))
+            cases=2, profiles=("staging",), defects=(("k", "t"), ("l", "u")), blinding=("l",)
         )
 
         assert declared_in([check.event(make.STARTED)]) == (check,)
