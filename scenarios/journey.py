@@ -70,6 +70,8 @@ class Recordings(OpenUser):
         """Begin a recording; also in place of a step for which there is none yet, and counted as a start."""
         arrival.name = "start"
         recording = f"load-{secrets.token_hex(8)}"
+        # It may be ended before its start is answered: slow answers must not change what is asked.
+        self._open.append(recording)
         answer = arrival.ask(
             "POST",
             self.paths["started"],
@@ -77,7 +79,6 @@ class Recordings(OpenUser):
             headers={"Idempotency-Key": secrets.token_hex(16)},
             write=("started", recording),
         )
-        self._open.append(recording)
         self._known.append(recording)
         if answer.get("recording_id") != recording:
             raise Wrong("another recording's id in the answer")
