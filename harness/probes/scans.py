@@ -169,7 +169,11 @@ class ScanProbe:
         packages = [package for package in self._packages if package.canonical not in own]
         with self._advisories() as (service, today), self._workspace("audit") as workspace:
             self._source_name, self._age_days = service.name, (today - service.taken).days
-            return audit(packages, service, workspace)
+            scan = audit(packages, service, workspace)
+        if self._age_days < -1:  # a day for clocks that differ
+            wrong = f"{service.name} is dated {-self._age_days} days in the future"
+            return replace(scan, missed=(*scan.missed, wrong))
+        return scan
 
     @contextmanager
     def _advisories(self) -> Iterator[tuple[Service, datetime]]:

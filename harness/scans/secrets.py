@@ -34,7 +34,8 @@ OWN: Final = "a secret of this run"
 _CWE: Final = "CWE-798"  # use of hard-coded credentials
 _LARGEST: Final = 4_000_000  # bytes of a text that is read line by line, for the rules that guess
 _KEPT: Final = 50_000  # files whose matches are kept for later scans
-_RULES: Final = 1  # to be counted up when this module looks in another way: what was kept is then not used
+# What was kept by another version of this module is not used.
+_RULES: Final = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
 _PLANTED: Final = "planted-for-the-scanner.ini"
 _FILTERS: Final = tuple(
     f"detect_secrets.filters.heuristic.{name}"

@@ -157,10 +157,11 @@ def test_in_the_harness_own_environment_no_package_is_the_applications(probe, pl
     assert list(probe().lock().pins) == ["left-pad"]
 
 
-def test_on_an_ordinary_day_data_are_as_old_as_they_are(probe, tmp_path):
-    taken = datetime.now(UTC) - timedelta(days=3, hours=1)
+@pytest.mark.parametrize("days", [3, -5])
+def test_on_an_ordinary_day_data_are_as_old_as_they_are(probe, tmp_path, days):
+    taken = datetime.now(UTC) - timedelta(days=days, hours=1)
     text = f"id: A\nmodified: {taken:%Y-%m-%dT%H:%M:%SZ}\naffected: []\n".encode()
-    snapshot = tmp_path / "three-days.tar"
+    snapshot = tmp_path / "some-days.tar"
     with tarfile.open(snapshot, "w") as tar:
         info = tarfile.TarInfo("db/vulns/left-pad/A.yaml")
         info.size = len(text)
@@ -168,8 +169,9 @@ def test_on_an_ordinary_day_data_are_as_old_as_they_are(probe, tmp_path):
 
     audit = probe(rehearsal=False, advisories=snapshot).audit()
 
-    assert (audit.age_days, audit.source) == (3, "three-days.tar")
+    assert (audit.age_days, audit.source) == (days, "some-days.tar")
     assert "planted for it" in audit.scan.missed[0]
+    assert any("in the future" in reason for reason in audit.scan.missed) == (days < 0)
 
 
 def test_faults_of_the_auditor(probe):
