@@ -97,6 +97,22 @@ def down(
 
 
 @app.command()
+def compose(contract: Contract = None) -> None:
+    """Prepare what `docker-compose -f deploy/compose.yaml up` needs: images, secrets, certificates.
+
+    They stand in build/compose. Secrets that are there already stay, as they belong to the data.
+
+    Examples:
+
+    - `harness compose && docker-compose -f deploy/compose.yaml up --detach`
+    """
+    from harness.commands.composing import compose as run
+
+    options = _options(profiles=["production"], runtime="containers", contract=contract)
+    raise typer.Exit(run(options, console()))
+
+
+@app.command()
 def verify(
     profile: Profiles = None,
     runtime: Runtime = None,

@@ -34,8 +34,10 @@ from harness.probes.raw import RawProbe
 from harness.probes.reply import Reply
 from harness.probes.server import ServerProbe
 from harness.probes.starts import StartProbe
+from harness.probes.stream import StreamProbe
 from harness.probes.threads import ThreadsProbe
 from harness.probes.timing import TimingProbe
+from harness.probes.topology import TopologyProbe
 from harness.probes.workers import Workers
 from harness.records import Json, Observation
 from harness.redaction import VAULT
@@ -107,9 +109,12 @@ class Site:
         self.files = FileProbe(deployment)
         self.processes = ProcessProbe(deployment)
         self.starts = StartProbe(lambda planted, limit: self.try_start(planted, timeout_s=limit), contract)
+        self.topology = TopologyProbe(deployment)
+        self.stream = StreamProbe(deployment, auth_header=auth_header)
         self.faults = Faults(deployment)
         self.credentials = Credentials(self.http, contract, deployment.api_key)
         self.openapi = OpenApiProbe(deployment, self.http, contract)
+        self.quiet = quiet
         self.load = LoadProbe(deployment, policy=policy, contract=contract, pace=pace, quiet=quiet)
 
     @cached_property

@@ -28,7 +28,7 @@ def up(options: Options, console: Console) -> int:
         raise UserError(f"{options.target} is up already", remedy="Verify it: harness verify --target URL.")
     run = Workspace.open()
     try:
-        runtime = assembly.runtime(name, run, lambda event: _tell(console, event))
+        runtime = assembly.runtime(name, run, lambda event: tell(console, event))
         with console.status(f"Bringing {profile} up on {name} …"):
             deployment = runtime.start(Specification(profile=profile))
         standing.keep(run, deployment, assembly.target.contract)
@@ -93,7 +93,7 @@ def _curl(deployment: Deployment, header: str) -> str:
     return shlex.join(words)
 
 
-def _tell(console: Console, event: Event) -> None:
+def tell(console: Console, event: Event) -> None:
     """Say what takes long: an image that is built."""
     if event.name.startswith(("image.", "wheels.", "environment.")):
         seconds = f" ({event.seconds:.0f} s)" if event.seconds else ""

@@ -23,6 +23,7 @@ from harness.policy.sections import (
     Health,
     Logging,
     Rate,
+    Resources,
     RoleName,
     Route,
     Scans,
@@ -30,6 +31,7 @@ from harness.policy.sections import (
     ServiceLevels,
     Startup,
     Tls,
+    Topology,
 )
 from harness.profiles import Profile
 from harness.tomlfile import Closed, nearest
@@ -62,6 +64,8 @@ class Policy(Closed):
     logging: Logging
     health: Health
     startup: Startup
+    topology: Topology
+    resources: Resources
     service_levels: ServiceLevels
     scans: Scans
     gate: Gate

@@ -31,6 +31,8 @@ Route = Annotated[str, Field(pattern=r"^[A-Z]+ /\S*$")]
 RoleName = Annotated[str, Field(pattern=r"^[a-z][a-z-]*$")]
 ClientAddress = Literal["proxy", "denied", "stranger"]
 CredentialKind = Literal["key", "session"]
+Tier = Literal["edge", "application", "data"]
+Flow = Annotated[str, Field(pattern=r"^(edge|application|data) (edge|application|data)$")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +224,36 @@ class Health(Closed):
     live_budget_s: Seconds
     ready_budget_s: Seconds
     startup_budget_s: Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology(Closed):
+    """Replicas behind an edge, and who may speak to whom.
+
+    published: tiers that may publish a port, on this machine's loopback. outside: tiers with a route out.
+    flows: "FROM TO", who opens connections to whom; tiers that none joins do not reach one another at all.
+    imbalance: how far a replica's share of the requests may be from an equal one, as a part of it.
+    out_within_s, in_within_s: from the loss or the return of a replica until the edge acts on it.
+    stale_s: for how long after a write a replica may serve the old value.
+    """
+
+    replicas: Count
+    published: tuple[Tier, ...]
+    outside: tuple[Tier, ...]
+    flows: tuple[Flow, ...]
+    imbalance: Share
+    out_within_s: Seconds
+    in_within_s: Seconds
+    stale_s: Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources(Closed):
+    """What one replica may use. replaced_within_s: once killed for memory, it serves again within it."""
+
+    cpus: Annotated[float, Field(strict=True, gt=0)]
+    memory_bytes: Bytes
+    replaced_within_s: Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from harness.evidence import waiting_for_target
 from harness.probes.exchange import record_exchange
 from harness.probes.message import Parts, Request, compose, parts_of
 from harness.probes.pace import Pace
-from harness.probes.peer import Base, Peer, Via, find_peer
+from harness.probes.peer import Base, Peer, Via, find_peer, replica_peers
 from harness.probes.reply import Headers, Reply
 from harness.runtimes import Deployment
 
@@ -30,11 +30,13 @@ _IDLE_S = 2.0
 
 class Options(Parts, total=False):
     """How a request is sent. base "plain": to the listener that redirects; "replica": to the first
-    replica itself. via: from a named client address.
+    replica itself. replica: the number of the one it is sent to, past the edge.
+    via: from a named client address.
     connection "new": not on a kept one. verify: the certificate. timeout_s: for the whole exchange (10)."""
 
     via: Via | None
     base: Base
+    replica: int
     connection: Connection
     verify: bool
     timeout_s: float
@@ -58,13 +60,18 @@ class HttpProbe:
         Raises ProbeFailed for what HTTP cannot carry (the raw probe can send it).
         """
         request = compose(method, path, auth_header=self._auth_header, **parts_of(options))
-        peer = find_peer(self._deployment, options.get("base", "tls"), options.get("via"))
+        peer = self._peer(options)
         if self._pace and options.get("via") is None:
             self._pace.take(path)
         with waiting_for_target():
             reply = self._exchange(peer, request, options)
         record_exchange(peer, request, reply)
         return reply
+
+    def _peer(self, options: Options) -> Peer:
+        if "replica" in options:
+            return replica_peers(self._deployment)[options["replica"]]
+        return find_peer(self._deployment, options.get("base", "tls"), options.get("via"))
 
     def get(self, path: str, **options: Unpack[Options]) -> Reply:
         """`request("GET", ...)`."""

@@ -79,6 +79,14 @@ class Deployment(Protocol):
         """The containers of a service of the topology, or of one of the server's dependencies by its name."""
         ...
 
+    def members(self) -> tuple[Part, ...]:
+        """Every container of the topology."""
+        ...
+
+    def add_replica(self) -> Part:
+        """Start one more replica of the server beside the others; it is not waited for."""
+        ...
+
     def stores(self) -> tuple[Part, ...]:
         """The containers that keep data for the server; none where it keeps all of it itself."""
         ...

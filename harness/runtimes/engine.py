@@ -251,6 +251,11 @@ class Engine:
                 raise
         return wanted.name
 
+    def is_internal(self, name: str) -> bool:
+        """Whether a network lets nothing out."""
+        with asking("inspecting a network"):
+            return bool(self._client.networks.get(name).attrs["Internal"])
+
     def remove_network(self, name: str) -> None:
         """Remove a network; one that is gone already is as good."""
         with asking("removing a network"), suppress(NotFound):

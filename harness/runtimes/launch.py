@@ -11,7 +11,7 @@ import string
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeGuard
 
@@ -54,7 +54,8 @@ class Plan:
     secret_mode: of the secret files. settings: content of the settings file, None where the target has none.
     leaf: None without TLS.
     compose: text of the topology's Compose file, None where the target is one container. The environment is
-    then what a variation adds to the application's own, and removed what it takes away.
+    then what a variation adds to the application's own, and removed what it takes away. made: the secrets
+    without a variation's changes, as every other part of the topology has them.
     """
 
     specification: Specification
@@ -69,6 +70,7 @@ class Plan:
     overlay: Overlay
     options: tuple[Container, ...]
     compose: str | None = None
+    made: Mapping[str, str] = field(default_factory=dict)
     removed: frozenset[str] = frozenset()
 
     @property
@@ -105,7 +107,8 @@ def plan(
         if isinstance(change, Setting):
             settings = _apply(change, launch.settings_prefix, environment, settings)
     more = topology.secrets if topology and compose is not None else {}
-    files, given = _secrets(launch, more, variation, environment)
+    made = {name: _generate(kind) for name, kind in {**launch.secrets, **more}.items()}
+    files, given = _secrets(launch, made, variation, environment)
     modes = [change.mode for change in variation.changes if isinstance(change, SecretFiles)]
     if compose is None:
         uses_tls = _mentions(environment, "tls_cert")
@@ -127,6 +130,7 @@ def plan(
         overlay=overlay,
         options=tuple(c for c in variation.changes if isinstance(c, Container)),
         compose=compose,
+        made=made,
         removed=frozenset(
             _variable(c, launch.settings_prefix)
             for c in variation.changes
@@ -297,10 +301,10 @@ def without_key(text: str, key: str) -> str:
 
 
 def _secrets(
-    launch: Launch, more: Mapping[str, SecretKind], variation: Variation, environment: dict[str, str]
+    launch: Launch, made: Mapping[str, str], variation: Variation, environment: dict[str, str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return the secret files, and every secret by name; a key given by the environment is put there."""
-    files = {name: _generate(kind) for name, kind in {**launch.secrets, **more}.items()}
+    files = dict(made)
     for change in variation.changes:
         if isinstance(change, Secret):
             files.pop(change.name, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.runtimes import Completed
 from harness.runtimes.engine import Box
@@ -24,6 +24,35 @@ class Part:
     @property
     def host(self) -> str:
         return self._box.name
+
+    @property
+    def tier(self) -> Literal["edge", "application", "data"]:
+        """What it is in the topology."""
+        contract = self._found.contract
+        if self.service == contract.edge:
+            return "edge"
+        return "application" if self.service == contract.application else "data"
+
+    @property
+    def url(self) -> str:
+        """Where a replica is reached past the edge, from this machine."""
+        plan = self._found.plan
+        return f"{plan.scheme}://{self.addresses()[self._found.shared]}:{plan.launch.port}"
+
+    @property
+    def published(self) -> tuple[tuple[str, int], ...]:
+        """Address and port of this machine, of each port that it publishes."""
+        ports = self.attributes()["NetworkSettings"]["Ports"] or {}
+        return tuple((one["HostIp"], int(one["HostPort"])) for found in ports.values() for one in found or ())
+
+    @property
+    def confined(self) -> bool:
+        """Whether each of its networks is internal, as Docker has it."""
+        return all(self._found.engine.is_internal(name) for name in self._box.addresses())
+
+    def remove(self) -> None:
+        """Tell it to stop, wait until it has, and remove it."""
+        self._found.drop(self.service, self._box)
 
     def attributes(self) -> dict[str, Any]:
         """What `docker inspect` says of it."""

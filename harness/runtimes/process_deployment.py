@@ -97,6 +97,14 @@ class ProcessDeployment:
         """There is the server alone."""
         raise CannotShow(f"this deployment is one server, without a container of its own for the {name}")
 
+    def members(self) -> NoReturn:
+        """There is the server alone."""
+        raise CannotShow("this deployment is one server, and no topology of several containers")
+
+    def add_replica(self) -> NoReturn:
+        """There is nothing that would share the load with a second one."""
+        raise CannotShow("this deployment is one server without an edge: no replica can join it")
+
     def stores(self) -> tuple[()]:
         """It keeps its data itself."""
         return ()

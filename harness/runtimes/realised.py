@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
 from harness import places
 from harness.contract import Replicated
+from harness.errors import ProbeFailed
 from harness.runtimes import StartFailure
 from harness.runtimes.engine import Box, Engine, Place, Request
 from harness.runtimes.hardening import Hardening, change
@@ -22,6 +24,7 @@ T = TypeVar("T")
 S = TypeVar("S")
 _FIRST_NAMED: Final = 33  # addresses of the edge network that Docker gives to nobody
 _OVERLAY: Final = "/overlay"
+_STOP_S: Final = 15.0
 _ONCE: Final = "service_completed_successfully"
 
 
@@ -111,6 +114,15 @@ class Realised:
         with self.lock:
             self.boxes.setdefault(service, []).append(box)
         return box
+
+    def drop(self, service: str, box: Box) -> None:
+        """Stop one container of a service as an orchestrator does, and remove it."""
+        with self.lock:
+            self.boxes[service].remove(box)
+        box.signal(self.topology.services[service].stop_signal or "SIGTERM")
+        with suppress(ProbeFailed):
+            box.wait(_STOP_S)
+        box.remove()
 
     def settle(self) -> None:
         """Give the containers the restart policy that their service has, once all are ready."""

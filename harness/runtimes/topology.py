@@ -47,7 +47,7 @@ def realise(
     found = _with_networks(engine, plan, folder, images, run_id)
     try:
         _fits(engine, found.topology)
-        _write(found, authority)
+        provide(found, authority)
         names = {name: f"panotti-{run_id}-{secrets.token_hex(3)}-{name}" for name in found.topology.volumes}
         found.volumes = {name: engine.volume(real) for name, real in names.items()}
         deadline = time.monotonic() + timeout_s
@@ -151,7 +151,7 @@ def _edge_address(topology: Topology, contract: Replicated, source: str) -> str:
     )
 
 
-def _write(found: Realised, authority: Authority) -> None:
+def provide(found: Realised, authority: Authority) -> None:
     """Write what each service reads: secrets, certificates, settings, edited files."""
     plan, contract = found.plan, found.contract
     for name, service in found.topology.services.items():
@@ -160,7 +160,7 @@ def _write(found: Realised, authority: Authority) -> None:
         if name == contract.application:
             _write_application(found, service, Folders(root=folder), authority)
         elif service.x_secrets:
-            files = {secret: plan.secret_files[secret] for secret in service.x_secrets}
+            files = {secret: plan.made[secret] for secret in service.x_secrets}
             write_secrets(folder / "secrets", files, owner=_owner(service))
     if plan.leaf:
         write_edge(found, plan.leaf, authority)

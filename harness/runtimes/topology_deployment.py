@@ -73,11 +73,7 @@ class TopologyDeployment:
     @property
     def replica_urls(self) -> tuple[str, ...]:
         """Where each replica is reached past the edge, from this machine."""
-        network = self.found.networks[self.found.shared]
-        port = self.plan.launch.port
-        return tuple(
-            f"{self.plan.scheme}://{box.addresses()[network]}:{port}" for box in self.found.application
-        )
+        return tuple(replica.url for replica in self.replicas)
 
     def parts(self, name: str) -> tuple[Part, ...]:
         """The containers of a service, or of what the server calls one of its dependencies."""
@@ -86,6 +82,16 @@ class TopologyDeployment:
         if not boxes:
             raise CannotShow(f"the topology has no {name}; it has {', '.join(self.found.topology.services)}")
         return tuple(Part(service, box, self.found) for box in boxes)
+
+    def members(self) -> tuple[Part, ...]:
+        """Every container."""
+        boxes = self.found.boxes
+        return tuple(Part(name, box, self.found) for name in boxes for box in boxes[name])
+
+    def add_replica(self) -> Part:
+        """Start one more replica; it is not waited for."""
+        service = self.found.contract.application
+        return Part(service, self.found.add(service), self.found)
 
     def stores(self) -> tuple[Part, ...]:
         """The containers with a named volume."""

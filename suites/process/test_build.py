@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from secrets import token_urlsafe
+
 import pytest
 
-from harness import control, defect, edit, floor, not_applicable, setting
+from harness import control, defect, edit, floor, not_applicable, secret, setting
 from harness.defects import Variation
 from harness.probes.starts import Mistake, refused
 from harness.site import Site
@@ -160,10 +162,10 @@ def test_missing_secret_is_refused_by_name(site: Site, started: None) -> None:
 def test_refusal_comes_before_anything_else(site: Site, started: None) -> None:
     """Nothing is migrated and nothing listens before the configuration was found right."""
     within_s, typo = site.policy.startup.refused_within_s, _unknown_variable(site)
-    data, host = _variables(site, "data"), _variables(site, "host")
-    floor(data and host, "the contract names no variables for the data folder and the address")
+    host = _variables(site, "host")
+    floor(host, "the contract names no variable for the address")
     hurdles = [
-        Mistake(name=NOWHERE, variation=setting(title="no data folder", **dict.fromkeys(data, NOWHERE))),
+        _no_database(site),
         Mistake(name=ELSEWHERE, variation=setting(title="no address", **dict.fromkeys(host, ELSEWHERE))),
     ]
     blocked = hurdles[0].variation + hurdles[1].variation + typo.variation
@@ -177,6 +179,16 @@ def test_refusal_comes_before_anything_else(site: Site, started: None) -> None:
     output = attempt.failure.output if attempt.failure else ""
     reached = [hurdle.name for hurdle in hurdles if hurdle.named_in(output)]
     assert not reached, f"before the refusal it got as far as: {', '.join(reached)}"
+
+
+def _no_database(site: Site) -> Mistake:
+    """What keeps the server from its database: a folder that cannot be, or a password that is not right."""
+    if site.deployment.stores() and (topology := site.contract.launch.topology):
+        name = next(iter(topology.secrets))
+        return Mistake(name=name, variation=secret(name, token_urlsafe(48), title="no database"))
+    data = _variables(site, "data")
+    floor(data, "the contract names no variable for the data folder")
+    return Mistake(name=NOWHERE, variation=setting(title="no data folder", **dict.fromkeys(data, NOWHERE)))
 
 
 def _unknown_variable(site: Site) -> Mistake:

@@ -141,6 +141,12 @@ class LocalDeployment:
     def parts(self, name: str) -> NoReturn:
         raise CannotShow(f"no {name}")
 
+    def members(self) -> NoReturn:
+        raise CannotShow("no topology")
+
+    def add_replica(self) -> NoReturn:
+        raise CannotShow("no topology")
+
     def stores(self) -> tuple[()]:
         return ()
 

@@ -85,9 +85,9 @@ class TestUp:
             )
 
     def test_only_what_takes_long_is_told(self, screen: Console) -> None:
-        keeping._tell(screen, Event(name="image.building"))
-        keeping._tell(screen, Event(name="image.built", seconds=12.6))
-        keeping._tell(screen, Event(name="deployment.ready", seconds=1))
+        keeping.tell(screen, Event(name="image.building"))
+        keeping.tell(screen, Event(name="image.built", seconds=12.6))
+        keeping.tell(screen, Event(name="deployment.ready", seconds=1))
 
         assert text(screen) == "image.building\nimage.built (13 s)\n"
 
