@@ -29,6 +29,7 @@ from harness.probes.load import LoadProbe
 from harness.probes.logs import LogProbe
 from harness.probes.openapi import OpenApiProbe
 from harness.probes.pace import Pace
+from harness.probes.packages import PackageProbe
 from harness.probes.processes import ProcessProbe
 from harness.probes.raw import RawProbe
 from harness.probes.reply import Reply
@@ -92,6 +93,7 @@ class Site:
         self.twin = twin
         self._quiet = quiet
         self._setup = setup or Setup()
+        self.packages = PackageProbe(deployment, self._setup)
         auth_header = contract.http.auth_header
         VAULT.learn_all(deployment.secrets)
         quota = policy.rate.address
@@ -129,7 +131,7 @@ class Site:
         """Scanners of code, packages and secrets."""
         from harness.probes.scans import ScanProbe  # detect-secrets is slow to import
 
-        return ScanProbe(self.deployment, self._setup)
+        return ScanProbe(self.deployment, self.packages, self._setup)
 
     @cached_property
     def browser(self) -> BrowserProbe:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,13 +20,13 @@ from harness.evidence import record
 from harness.outcome import NotVerified, not_verified
 from harness.probes.inside import run_inside
 from harness.probes.needles import Needles, needles
+from harness.probes.packages import PackageProbe
 from harness.records import Json, Observation
 from harness.runtimes import CannotShow, Deployment
 from harness.scans import Scan
 from harness.scans.advisories import Snapshot
-from harness.scans.audit import Package, audit
+from harness.scans.audit import audit
 from harness.scans.code import scan_code
-from harness.scans.lock import Lock, lock_of, read_lock
 from harness.scans.repository import clone, commit, history, tree
 from harness.scans.secrets import Text, scan_secrets
 from harness.scans.service import Service, advisories, served
@@ -58,8 +57,9 @@ class ScanProbe:
     Raises NotVerified where there is nothing to be scanned.
     """
 
-    def __init__(self, deployment: Deployment, setup: Setup) -> None:
+    def __init__(self, deployment: Deployment, packages: PackageProbe, setup: Setup) -> None:
         self._deployment = deployment
+        self._packages = packages
         self._setup = setup
         self._planted = Planted(changes=deployment.specification.variation.changes)
         self._made: dict[str, Scan] = {}
@@ -92,27 +92,6 @@ class ScanProbe:
         scan = self._once("packages", lambda: self._audit(own))
         return Audit(scan=scan, source=self._source_name, age_days=self._age_days)
 
-    def packages(self) -> tuple[Package, ...]:
-        """Return what is installed where the server runs, by its own interpreter, as it finds them."""
-        found = self._packages
-        told: list[Json] = [str(package) for package in found]
-        record(Observation(subject=f"{len(found)} packages are installed", data={"packages": told}))
-        return found
-
-    def deployed(self) -> tuple[Package, ...]:
-        """Return the packages without the harness's own, which a process shares its environment with."""
-        if not isinstance(self._setup.target, Reference):
-            return self.packages()
-        ours = self.lock().pins.keys() - read_lock(places.REQUIREMENTS, python=self._python).pins.keys()
-        return tuple(package for package in self.packages() if package.canonical not in ours)
-
-    def lock(self) -> Lock:
-        """Return what the packages were installed from."""
-        lock = self._lock
-        data: dict[str, Json] = {"packages": len(lock.pins), "other lines": [*lock.others[:_SHOWN]]}
-        record(Observation(subject=f"the lock {lock.name}", data=data))
-        return lock
-
     def tables(self, own: Sequence[str] = ()) -> None:
         """Record for the report what all scans came to; make those first that can be made and are not yet.
 
@@ -124,49 +103,15 @@ class ScanProbe:
             with contextlib.suppress(NotVerified):
                 make()
         if "packages" in self._made:
-            record(packages_table(self._packages, self._lock_if_known(), self._made["packages"]))
+            record(
+                packages_table(self._packages.all(), self._packages.lock_if_known(), self._made["packages"])
+            )
         record(scanners_table(self._made))
         for table in findings_tables(self._made):
             record(table)
 
-    @cached_property
-    def _packages(self) -> tuple[Package, ...]:
-        lock = self._lock_if_known()
-        wanted = "\n".join(lock.pins) if lock else ""
-        told = run_inside(self._deployment, "list_packages", stdin=wanted, timeout_s=_READ_S)
-        listed = json.loads(told)
-        if isinstance(self._setup.target, Source) and self._shares(listed["prefix"]):
-            not_verified("as a process it shares the harness's environment: which packages are its own?")
-        return tuple(
-            Package(name=name, version=version, origin=origin, licences=tuple(told), altered=tuple(altered))
-            for name, version, origin, told, altered in listed["packages"]
-        )
-
-    def _shares(self, prefix: str) -> bool:
-        return self._deployment.runtime == "process" and prefix == sys.prefix
-
-    @cached_property
-    def _lock(self) -> Lock:
-        try:
-            path = lock_of(self._setup.target, self._deployment.runtime)
-            return read_lock(path, "\n".join(self._planted.files("lock", {}).values()), python=self._python)
-        except (CannotShow, OSError) as cause:
-            raise NotVerified(f"no lock: {cause}") from None
-
-    @cached_property
-    def _python(self) -> str:
-        """The version of the server's interpreter, which decides what of a lock applies; "" is not known."""
-        with contextlib.suppress(NotVerified):
-            return run_inside(self._deployment, "python_version").strip()
-        return ""
-
-    def _lock_if_known(self) -> Lock | None:
-        with contextlib.suppress(NotVerified):
-            return self._lock
-        return None
-
     def _audit(self, own: Sequence[str]) -> Scan:
-        packages = [package for package in self._packages if package.canonical not in own]
+        packages = [package for package in self._packages.all() if package.canonical not in own]
         with self._advisories() as (service, today), self._workspace("audit") as workspace:
             self._source_name, self._age_days = service.name, (today - service.taken).days
             scan = audit(packages, service, workspace)

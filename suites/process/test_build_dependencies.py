@@ -79,7 +79,7 @@ def test_no_installed_package_is_known_to_be_vulnerable(site: Site) -> None:
 @control(ID, broken_by=(UNLOCKED, OTHER_VERSION, NOT_INSTALLED))
 def test_installed_is_what_the_lock_names(site: Site) -> None:
     """Each installed package stands in the lock in that version, and each of the lock is installed."""
-    pins, packages = site.scans.lock().pins, _installed(site)
+    pins, packages = site.packages.lock().pins, _installed(site)
 
     extra = [
         str(package)
@@ -100,7 +100,7 @@ def test_installed_is_what_the_lock_names(site: Site) -> None:
 @control(ID, broken_by=(UNPINNED, WITHOUT_HASH, FROM_A_REPOSITORY))
 def test_lock_pins_every_package_by_version_and_hash(site: Site) -> None:
     """Each line of the lock names one version, with the hashes of its files."""
-    lock = site.scans.lock()
+    lock = site.packages.lock()
     floor(lock.pins or lock.others, f"{lock.name} names nothing")
 
     loose = [pin.name for pin in lock.pins.values() if not pin.version]
@@ -128,7 +128,7 @@ def test_build_refuses_a_package_with_another_hash(site: Site) -> None:
 @control(ID, broken_by=(PATCHED_COPY, CHANGED_FILE))
 def test_installed_files_are_those_of_their_packages(site: Site) -> None:
     """Each file of a locked package is as it was recorded when the package was installed."""
-    site.scans.lock()
+    site.packages.lock()
     changed = [f"{package}: {', '.join(package.altered)}" for package in _installed(site) if package.altered]
 
     assert not changed, f"changed since their installation: {'; '.join(changed[:SHOWN])}"
@@ -137,7 +137,7 @@ def test_installed_files_are_those_of_their_packages(site: Site) -> None:
 @control(ID, broken_by=(AFFERO, AFFERO_CLASSIFIER))
 def test_no_package_has_a_forbidden_licence(site: Site) -> None:
     """No package that is deployed has a licence which the policy forbids."""
-    packages = site.scans.deployed()
+    packages = site.packages.deployed()
     told = [package for package in packages if package.licences]
     floor(len(told) >= LEAST, f"only {len(told)} of {len(packages)} packages say what their licence is")
 
@@ -151,6 +151,6 @@ def test_no_package_has_a_forbidden_licence(site: Site) -> None:
 
 
 def _installed(site: Site) -> tuple[Package, ...]:
-    packages = site.scans.packages()
+    packages = site.packages.all()
     floor(len(packages) >= LEAST, f"only {len(packages)} packages are listed")
     return packages

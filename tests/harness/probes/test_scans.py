@@ -18,6 +18,7 @@ from harness.contract import Contract
 from harness.defects import CLEAN, Variation, added, scanner
 from harness.outcome import NotVerified
 from harness.probes.inside import run_inside
+from harness.probes.packages import PackageProbe
 from harness.probes.scans import ScanProbe
 from harness.records import Table
 from harness.runtimes import Specification
@@ -46,7 +47,8 @@ def probe(plain, folder, monkeypatch, tmp_path):
         plain.specification = Specification(profile="production", variation=variation)
         plain.secrets = {"name": "a-key-of-this-run"}
         target = Source(folder=folder, contract=Contract(name="any"))
-        return ScanProbe(plain, Setup(**{"target": target, "rehearsal": True, **given}))
+        setup = Setup(**{"target": target, "rehearsal": True, **given})
+        return ScanProbe(plain, PackageProbe(plain, setup), setup)
 
     return make
 
@@ -149,12 +151,13 @@ def test_packages_are_listed_and_audited_by_data_of_their_age(probe):
     assert audit.scan.scanned["packages"] > 30
 
 
-def test_in_the_harness_own_environment_no_package_is_the_applications(probe, plain):
+def test_in_the_harness_own_environment_no_package_is_the_applications(probe, plain, folder):
     plain.runtime = "process"
 
     with pytest.raises(NotVerified, match="shares the harness's environment"):
         probe().audit()
-    assert list(probe().lock().pins) == ["left-pad"]
+    target = Source(folder=folder, contract=Contract(name="any"))
+    assert list(PackageProbe(plain, Setup(target=target)).lock().pins) == ["left-pad"]
 
 
 @pytest.mark.parametrize("days", [3, -5])
@@ -179,10 +182,13 @@ def test_faults_of_the_auditor(probe):
     assert "knew nothing" in probe(scanner("", "pip-audit", "blind")).audit().scan.missed[0]
 
 
-def test_a_server_elsewhere_shows_nothing(probe):
-    for scan in ("tree", "history", "lock"):
+def test_a_server_elsewhere_shows_nothing(probe, plain):
+    for scan in ("tree", "history"):
         with pytest.raises(NotVerified):
             getattr(probe(target=None), scan)()
+    with pytest.raises(NotVerified, match="no lock"):
+        PackageProbe(plain, Setup()).lock()
+    assert PackageProbe(plain, Setup()).lock_if_known() is None
 
 
 def test_inside_packages_are_listed_with_origin_licence_and_altered_files(plain, tmp_path, monkeypatch):
