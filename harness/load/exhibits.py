@@ -67,7 +67,7 @@ def latency_chart(result: LoadResult, levels: ServiceLevels, *, title: str) -> C
         x="percentile",
         y="from when it was due (ms)",
         lines=tuple(lines),
-        marks=(Mark(at=95.0, label="p95"), Mark(at=99.0, label=f"p99: {bound:g} ms at most")),
+        marks=(Mark(at=95.0, label="p95"), Mark(at=99.0, label=f"p99 (at most {bound:g} ms)")),
     )
 
 

@@ -97,7 +97,7 @@ def test_errors_are_within_the_service_level(site: Site) -> None:
     """At the promised rate no more requests than promised are answered wrongly, or not at all."""
     levels = site.policy.service_levels
     _has_every_step(site)
-    result = site.load.measured()
+    result = site.load.delivered()
     reason = undelivered(result)
     floor(not reason, reason)
     needed = 1 / levels.error_share
@@ -121,7 +121,7 @@ def test_errors_are_within_the_service_level(site: Site) -> None:
 def test_what_the_generator_counted_is_stored_once(site: Site) -> None:
     """Each write that was acknowledged under load is there once, and nothing is there that was not sent."""
     path = site.contract.path("recordings.events")
-    result = site.load.measured()
+    result = site.load.delivered()
     reason = undelivered(result)
     floor(not reason, reason)
     started, ended = (result.writes.get(kind) for kind in ("started", "ended"))

@@ -120,3 +120,27 @@ def test_the_checks_of_a_deployment_share_one_measurement(
     assert load.measured() == ran()
     assert len(generator.orders) == 1
     assert recorder.total == 2 * taken, "and each has the evidence"
+
+
+FAILED = {"steps": (step("start", GOOD, {"Wrong: status 503": 40}),)}
+
+
+@pytest.mark.parametrize(
+    ("results", "runs"),
+    [([ran()], []), ([result(**FAILED), ran()], ["alone"]), ([ran(planned=9999), ran()], ["alone"])],
+)
+def test_what_does_not_depend_on_the_clock_needs_no_quiet_unless_it_fails(
+    load: LoadProbe, generator: Generator, quiet: list[str], results: list[LoadResult], runs: list[str]
+) -> None:
+    generator.results = results
+
+    assert load.delivered() == results[-1]
+    assert quiet == runs
+
+
+def test_what_was_measured_is_also_what_was_delivered(load: LoadProbe, generator: Generator) -> None:
+    generator.results = [ran()]
+    load.measured()
+
+    assert load.delivered() == ran()
+    assert len(generator.orders) == 1
