@@ -85,17 +85,19 @@ class LoadProbe:
         self._measured = result
         return result
 
-    def delivered(self) -> LoadResult:
-        """Return a run at the policy's rate, for what no clock decides: the answers, and what is stored.
+    def delivered(self, requests: int) -> LoadResult:
+        """Return a run of as many requests, for what no clock decides: the answers, and what is stored.
 
         The measured one where there is one. Errors beside other work are looked at again on a quiet machine.
         """
         if self._measured is not None:
             return self.measured()
-        result = self.run()
-        if undelivered(result) or error_share(result) > self._policy.service_levels.error_share:
+        levels = self._policy.service_levels
+        for_s = requests / levels.rate
+        result = self.run(for_s=for_s)
+        if undelivered(result) or error_share(result) > levels.error_share:
             with self._quiet():
-                result = self.run()
+                result = self.run(for_s=for_s)
         return result
 
     def _record(self, result: LoadResult) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import ceil
 
-from harness import Measurement, Observation, control, edit, floor, record, setting
+from harness import Measurement, Observation, control, edit, floor, not_verified, record, setting
 from harness.load.exhibits import exhibits
-from harness.load.levels import error_share, rows, undelivered, unfit
+from harness.load.levels import error_share, late, rows, undelivered, unfit
 from harness.load.records import LoadResult
 from harness.records import Json
 from harness.site import Site
@@ -19,6 +20,7 @@ APPEND = "    await connection.execute(_APPEND, {name: getattr(event, name) for 
 WRITE = "    await connection.execute(_STARTED if event.event == STARTED else _ENDED, _recording(event))\n"
 EACH_KEY = 60  # requests that read back with one key
 SHOWN = 3
+WRITTEN = 600  # requests, half of them writes
 
 STALL = edit(
     "a stall of 40 ms on one request in a hundred",
@@ -54,22 +56,22 @@ FAILURES = edit(
     '    if __import__("random").random() < 0.02:\n        raise RuntimeError("now and then")\n' + WRITE,
 )
 DROPPED = edit(
-    "an acknowledged event is not stored, one in fifty",
+    "an acknowledged event is not stored, one in twenty",
     STORED,
     APPEND,
-    '    if __import__("random").random() > 0.02:\n    ' + APPEND,
+    '    if __import__("random").random() > 0.05:\n    ' + APPEND,
 )
 LOST_RECORDING = edit(
-    "an acknowledged recording is not stored, one in fifty",
+    "an acknowledged recording is not stored, one in twenty",
     STORED,
     WRITE,
-    '    if event.event == STARTED and __import__("random").random() < 0.02:\n        return\n' + WRITE,
+    '    if event.event == STARTED and __import__("random").random() < 0.05:\n        return\n' + WRITE,
 )
 DOUBLED = edit(
-    "an event is stored twice, one in fifty",
+    "an event is stored twice, one in twenty",
     STORED,
     APPEND,
-    APPEND + '    if __import__("random").random() < 0.02:\n    ' + APPEND,
+    APPEND + '    if __import__("random").random() < 0.05:\n    ' + APPEND,
 )
 
 
@@ -97,10 +99,10 @@ def test_errors_are_within_the_service_level(site: Site) -> None:
     """At the promised rate no more requests than promised are answered wrongly, or not at all."""
     levels = site.policy.service_levels
     _has_every_step(site)
-    result = site.load.delivered()
+    needed = ceil(1 / levels.error_share)
+    result = site.load.delivered(needed)
     reason = undelivered(result)
     floor(not reason, reason)
-    needed = 1 / levels.error_share
     floor(result.offered >= needed, f"{result.offered} requests show no share of {levels.error_share:.2%}")
 
     share = error_share(result)
@@ -113,6 +115,8 @@ def test_errors_are_within_the_service_level(site: Site) -> None:
             bound=f"at most {levels.error_share:g}",
         )
     )
+    if share > levels.error_share and (reason := late(result, levels)):
+        not_verified(f"{result.failed} requests failed, and {reason}: the machine may be what was too busy")
     told = ", ".join(f"{count} {what}" for what, count in list(result.errors.items())[:SHOWN])
     assert share <= levels.error_share, f"{result.failed} of {result.offered} requests failed: {told}"
 
@@ -121,7 +125,7 @@ def test_errors_are_within_the_service_level(site: Site) -> None:
 def test_what_the_generator_counted_is_stored_once(site: Site) -> None:
     """Each write that was acknowledged under load is there once, and nothing is there that was not sent."""
     path = site.contract.path("recordings.events")
-    result = site.load.delivered()
+    result = site.load.delivered(WRITTEN)
     reason = undelivered(result)
     floor(not reason, reason)
     started, ended = (result.writes.get(kind) for kind in ("started", "ended"))

@@ -134,13 +134,14 @@ def test_what_does_not_depend_on_the_clock_needs_no_quiet_unless_it_fails(
 ) -> None:
     generator.results = results
 
-    assert load.delivered() == results[-1]
+    assert load.delivered(800) == results[-1]
     assert quiet == runs
+    assert {one.for_s for one in generator.orders} == {800 / POLICY.service_levels.rate}
 
 
 def test_what_was_measured_is_also_what_was_delivered(load: LoadProbe, generator: Generator) -> None:
     generator.results = [ran()]
     load.measured()
 
-    assert load.delivered() == ran()
+    assert load.delivered(800) == ran()
     assert len(generator.orders) == 1
