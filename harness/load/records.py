@@ -69,6 +69,7 @@ class LoadResult(Closed):
     tenant: to whom the recordings belong. judged: whether service levels are promised of its shape.
     planned: requests that the schedule holds; 0 for a scenario that waits for answers instead of planning.
     offered: requests that were begun. completed: that were answered.
+    idle: share of the generator's machine that nobody used meanwhile.
     lag: encoded histogram of how much later than planned each was begun.
     ended: the generator's own words on a run that ended early, "" for one that came to its end.
     """
@@ -82,6 +83,7 @@ class LoadResult(Closed):
     offered: int
     completed: int
     elapsed_s: float
+    idle: float = 0.0
     lag: str
     steps: tuple[StepCount, ...]
     series: tuple[Second, ...]
@@ -110,6 +112,10 @@ class LoadResult(Closed):
     def lag_ms(self) -> float:
         """The 99th percentile of the generator's own lateness."""
         return Histogram(self.lag).percentile(0.99)
+
+    @property
+    def longest_lag_ms(self) -> float:
+        return Histogram(self.lag).max_ms
 
     @property
     def latency(self) -> Histogram:

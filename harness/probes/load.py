@@ -113,6 +113,8 @@ class LoadProbe:
                     "failed": result.failed,
                     "errors": errors,
                     "generator_late_p99_ms": round(result.lag_ms, 3),
+                    "generator_late_max_ms": round(result.longest_lag_ms, 3),
+                    "machine_idle": result.idle,
                     "elapsed_s": result.elapsed_s,
                 },
             )

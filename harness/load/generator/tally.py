@@ -8,6 +8,7 @@ from math import ceil
 from typing import Any
 
 from harness.load.histogram import Histogram
+from harness.load.machine import Processors
 from harness.load.order import Order
 from harness.load.records import LoadResult, Second, StepCount, Writes
 
@@ -20,6 +21,7 @@ class Tally:
         self._scenario = scenario
         self._planned = planned
         self.began = began
+        self._processors = Processors()
         self._offered = 0
         self._completed = 0
         self._lag = Histogram()
@@ -77,6 +79,7 @@ class Tally:
             offered=self._offered,
             completed=self._completed,
             elapsed_s=round(time.perf_counter() - self.began, 3),
+            idle=round(self._processors.idle, 4),
             lag=self._lag.encoded(),
             steps=tuple(self._step(name) for name in sorted(self._latency)),
             series=tuple(self._second(at) for at in sorted({*self._by_due, *self._done})),

@@ -75,3 +75,24 @@ def test_rows_come_in_the_policys_order_and_strangers_last() -> None:
     assert found[-1].level is None
     assert found[-1].broken == ""
     assert (found[0].samples, found[0].p50) == (100, pytest.approx(5.0, rel=0.001))
+
+
+SLOW = (step("start", [900.0] * 100), step("read", [3.0] * 100))
+
+
+@pytest.mark.parametrize(
+    ("given", "excused"),
+    [
+        ({"idle": 0.5, "steps": SLOW}, False),
+        ({"idle": 0.05, "steps": SLOW}, True),
+        ({"idle": 0.5}, True),
+        ({"idle": 0.5, "steps": (step("start", [45.0] * 100), step("read", [3.0] * 100))}, True),
+    ],
+)
+def test_a_late_generator_does_not_excuse_what_goes_far_beyond_its_lag(
+    given: dict[str, Any], excused: bool
+) -> None:
+    overloaded = result(lag=encoded([1.0] * 90 + [30.0] * 10), **given)
+
+    assert ("too slow" in unfit(overloaded, LEVELS)) == excused
+    assert excused or broken(overloaded, LEVELS)
