@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from panotti import configuration, logs
 from panotti.app import build_app
+from panotti.backends import choose
 from panotti.identity.principal import Principal, Role
 from panotti.processes import Supervisor
 from panotti.storage.migrate import migrate
@@ -62,7 +63,7 @@ def serve(*, middleware: bool) -> int:
     settings, secrets = configuration.load()
     logs.configure(settings.log_level)
     app = build_app(settings, secrets, middleware=middleware)
-    migrate(settings.database_file)
+    migrate(choose(settings, secrets).store)
     return Supervisor(app if middleware else Acting(app), settings, None).run()
 
 

@@ -13,6 +13,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
 
 from panotti import __version__
+from panotti.backends import Backends, choose
 from panotti.failures import HANDLERS
 from panotti.middleware.addresses import AddressesMiddleware
 from panotti.middleware.authentication import AuthenticationMiddleware
@@ -24,7 +25,7 @@ from panotti.middleware.limits import BodyLimitMiddleware, ConcurrencyMiddleware
 from panotti.middleware.ratelimit import RateLimitMiddleware, by_address, by_key
 from panotti.middleware.security_headers import SecurityHeadersMiddleware
 from panotti.openapi import describe_api
-from panotti.ratelimit.storage import SQLiteStorage
+from panotti.ratelimit.counters import Counters
 from panotti.routes import admin, auth, docs, health, recordings
 from panotti.rules import RouteTable, route_table
 from panotti.secrets import Secrets
@@ -59,8 +60,9 @@ def build_app(settings: Settings, secrets: Secrets, *, middleware: bool = True) 
     `middleware=False` gives the bare routes, to measure what the middleware costs; whoever calls it sets
     scope["state"]["principal"]. Raises UnruledRouteError when a route does not say who may call it.
     """
-    in_flight, counters = InFlight(), SQLiteStorage(settings.counters_dir)
-    application = build_routes(settings, secrets, counters, in_flight)
+    in_flight, backends = InFlight(), choose(settings, secrets)
+    counters = backends.counters
+    application = build_routes(settings, secrets, backends, in_flight)
     table = route_table(application.routes)
     if not middleware:
         return application
@@ -71,13 +73,13 @@ def build_app(settings: Settings, secrets: Secrets, *, middleware: bool = True) 
 
 
 def build_routes(
-    settings: Settings, secrets: Secrets, counters: SQLiteStorage, in_flight: InFlight
+    settings: Settings, secrets: Secrets, backends: Backends, in_flight: InFlight
 ) -> Application:
     """The routes, with the services of their worker opened at its start."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        async with open_services(settings, secrets, counters, in_flight) as services:
+        async with open_services(settings, secrets, backends, in_flight) as services:
             yield {"services": services}
 
     application = Application(
@@ -96,7 +98,7 @@ def build_routes(
 
 
 def layers(
-    settings: Settings, table: RouteTable, counters: SQLiteStorage, in_flight: InFlight
+    settings: Settings, table: RouteTable, counters: Counters, in_flight: InFlight
 ) -> list[partial[Any]]:
     """The middleware, outermost first."""
     return [

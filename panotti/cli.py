@@ -6,6 +6,7 @@ import http.client
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import orjson
 import typer
@@ -13,6 +14,7 @@ import typer
 from panotti import configuration
 from panotti.errors import StartError
 from panotti.settings import Settings
+from panotti.storage.phases import Phase
 
 app = typer.Typer(
     help="The reference PanottiServer.",
@@ -47,12 +49,17 @@ def serve() -> None:
 
 
 @app.command()
-def migrate() -> None:
-    """Brings the database to the newest schema."""
-    from panotti.storage.migrate import migrate as run
-
+def migrate(
+    phase: Annotated[Phase, typer.Option(help="contract: also what ends the release before.")] = Phase.EXPAND,
+) -> None:
+    """Brings the database to this release's schema: what the release before it can serve on too."""
     with _refusals():
-        run(configuration.load_settings().database_file)
+        settings, password = configuration.load_for_migration()
+        from panotti.backends import choose_store
+        from panotti.storage.migrate import migrate as run
+
+        done = run(choose_store(settings, password), phase)
+    typer.echo(f"schema {done.after} (before: {done.before or 'none'})")
 
 
 @app.command()

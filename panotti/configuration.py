@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from panotti import secrets
 from panotti.errors import ConfigurationError
@@ -16,6 +18,8 @@ from panotti.settings import CONFIG_FILE, CONTRACT_NAMES, ORIGIN, PREFIX, SECRET
 
 Found = dict[str, tuple[bytes, str]]
 DEFAULT = "default"
+# Somebody may put it there, and is told not to; a greedy match, because it may hold an @ itself.
+URL_PASSWORD = re.compile(r"(://[^:@/]*):.*@")
 
 
 def load() -> tuple[Settings, Secrets]:
@@ -29,7 +33,7 @@ def load() -> tuple[Settings, Secrets]:
     if settings is None:
         raise ConfigurationError(problems)
     problems += _unsafe(settings)
-    chosen, weak = secrets.choose(settings.profile, found)
+    chosen, weak = secrets.choose(settings.profile, found, _passwords(settings))
     problems += weak
     if problems or chosen is None:
         raise ConfigurationError(problems)
@@ -42,6 +46,21 @@ def load_settings() -> Settings:
     if problems or settings is None:
         raise ConfigurationError(problems)
     return settings
+
+
+def load_for_migration() -> tuple[Settings, str]:
+    """The settings, and the database's password (empty for SQLite). Raises ConfigurationError like `load`."""
+    settings, name = load_settings(), "database_password"
+    if name not in _passwords(settings):
+        return settings, ""
+    found, problems = _find_secrets()
+    if name not in found:
+        problems.append(secrets.missing_password(name))
+    elif reason := secrets.weakness(name, found[name][0]):
+        problems.append(f"secret {name} ({found[name][1]}) is too weak: {reason}")
+    if problems:
+        raise ConfigurationError(problems)
+    return settings, found[name][0].decode("ascii")
 
 
 def sources() -> dict[str, str]:
@@ -58,6 +77,10 @@ def _read_settings() -> tuple[Settings | None, list[str]]:
         return None, problems
     settings, value_problems = _settings(file_keys)
     return settings, problems + value_problems
+
+
+def _passwords(settings: Settings) -> list[str]:
+    return [name for name, setting in secrets.PASSWORDS.items() if getattr(settings, setting)]
 
 
 def _nearest(name: str, known: list[str]) -> str:
@@ -102,9 +125,15 @@ def _settings(file_keys: frozenset[str]) -> tuple[Settings | None, list[str]]:
     except ValidationError as error:
         return None, [
             f"{_named(str(fault['loc'][0]), file_keys)}: {fault['msg']} (found {fault['input']!r})"
-            for fault in error.errors()
+            for fault in map(_without_password, error.errors())
             if fault["type"] != "extra_forbidden"  # named by _file_keys, with the nearest known one
         ]
+
+
+def _without_password(fault: ErrorDetails) -> ErrorDetails:
+    if isinstance(fault["input"], str):
+        fault["input"] = URL_PASSWORD.sub(r"\1:[secret]@", fault["input"])
+    return fault
 
 
 def _named(field: str, file_keys: frozenset[str]) -> str:

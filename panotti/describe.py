@@ -6,24 +6,28 @@ from typing import Any
 
 from panotti import __version__, configuration
 from panotti.app import Application, build_routes, layers
+from panotti.backends import choose
 from panotti.middleware.limits import InFlight
-from panotti.ratelimit.storage import SQLiteStorage
 from panotti.rules import route_table
 from panotti.secrets import NAMES, Secrets
 from panotti.settings import PRECEDENCE, Settings
+from panotti.storage.migrate import newest
 
 MASK = "[secret]"
 
 
 def describe(settings: Settings, secrets: Secrets) -> dict[str, Any]:
-    """Version, profile, middleware (outermost first), routes with their rules, settings and their sources."""
+    """Versions, profile, backends, middleware (outermost first), rules of routes, settings, their sources."""
     application = routes(settings, secrets)
     table = route_table(application.routes)
-    counters = SQLiteStorage(settings.counters_dir)
+    backends = choose(settings, secrets)
+    counters = backends.counters
     return {
         "version": __version__,
         "revision": settings.revision,
+        "schema_revision": newest(),
         "profile": str(settings.profile),
+        "backends": backends.document(),
         "middleware": [layer.func.__name__ for layer in layers(settings, table, counters, InFlight())],
         "routes": [
             {"method": method, "path": route.path, "rule": rule.label}
@@ -38,4 +42,4 @@ def describe(settings: Settings, secrets: Secrets) -> dict[str, Any]:
 
 def routes(settings: Settings, secrets: Secrets) -> Application:
     """The application's routes, not to be served."""
-    return build_routes(settings, secrets, SQLiteStorage(settings.counters_dir), InFlight())
+    return build_routes(settings, secrets, choose(settings, secrets), InFlight())

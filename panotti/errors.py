@@ -1,6 +1,7 @@
 """What can go wrong before a request exists.
 
 PanottiError
+├── UnreachableError    a dependency does not answer now; a start waits for it
 └── StartError          the process must not start; exit status 2
     ├── ConfigurationError    a setting or a secret is wrong or missing
     └── UnruledRouteError          a route has no rule
@@ -35,3 +36,7 @@ class UnruledRouteError(StartError):
     """A route was registered without saying who may call it."""
 
     reason = "refused to start: every route needs a rule (panotti.rules.rule)"
+
+
+class UnreachableError(PanottiError):
+    """A dependency does not answer now; it may later."""

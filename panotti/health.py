@@ -1,7 +1,7 @@
-"""Whether the server can serve: its dependencies, asked at an interval, each in a thread of its own.
+"""Whether the server can serve: its dependencies, asked at an interval, each on a connection of its own.
 
-A probe opens a connection of its own and takes the write lock: a pool goes on working for a while on a file
-that was deleted, and a reader does not notice a lock. A probe that hangs is reported and left alone.
+A file is asked for its write lock, in a thread: a pool goes on working for a while on a file that was
+deleted, and a reader does not notice a lock. A thread that hangs is reported and left alone.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from panotti.storage.models import VERSION_TABLE
 
@@ -35,16 +36,55 @@ class DependencyStatus:
         return {"status": "ok"} if self.reason is None else {"status": "unavailable", "reason": self.reason}
 
 
+class Probe(Protocol):
+    """What is asked of one dependency."""
+
+    async def ask(self) -> str | None:
+        """Why the dependency cannot serve; None if it can. Cancelled when it takes too long."""
+        ...
+
+    async def close(self) -> None:
+        """Ends the connection that it may keep."""
+        ...
+
+
+class InThread:
+    """A check that blocks, as a probe: None is asked while an earlier one still hangs."""
+
+    def __init__(self, name: str, check: Check) -> None:
+        self._name = name
+        self._check = check
+        self._hung: threading.Thread | None = None
+
+    async def ask(self) -> str | None:
+        if self._hung is not None and self._hung.is_alive():
+            return "an earlier probe still hangs"
+        self._hung = None
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[str | None] = loop.create_future()
+        thread = threading.Thread(
+            target=_ask, args=(self._check, loop, answer), name=f"probe-{self._name}", daemon=True
+        )
+        thread.start()
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            self._hung = thread
+            raise
+
+    async def close(self) -> None:
+        """Nothing is kept."""
+
+
 class Monitor:
     """Asks every dependency each `interval` seconds and waits at most `timeout` seconds for the answer."""
 
-    def __init__(self, checks: Mapping[str, Check], *, timeout: float, interval: float) -> None:
-        self._checks = checks
+    def __init__(self, probes: Mapping[str, Probe], *, timeout: float, interval: float) -> None:
+        self._probes = probes
         self._timeout = timeout
         self._interval = interval
-        self._hung: dict[str, threading.Thread] = {}
         self._task: asyncio.Task[None] | None = None
-        self.statuses = {name: DependencyStatus(reason="not asked yet") for name in checks}
+        self.statuses = {name: DependencyStatus(reason="not asked yet") for name in probes}
 
     @property
     def ready(self) -> bool:
@@ -59,10 +99,11 @@ class Monitor:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.gather(*(probe.close() for probe in self._probes.values()))
 
     async def ask(self) -> None:
         """Asks every dependency now."""
-        names = list(self._checks)
+        names = list(self._probes)
         self.statuses = dict(zip(names, await asyncio.gather(*map(self._one, names)), strict=True))
 
     async def _run(self) -> None:
@@ -71,20 +112,10 @@ class Monitor:
             await self.ask()
 
     async def _one(self, name: str) -> DependencyStatus:
-        hung = self._hung.get(name)
-        if hung is not None and hung.is_alive():
-            return DependencyStatus(reason="an earlier probe still hangs")
-        self._hung.pop(name, None)
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[str | None] = loop.create_future()
-        thread = threading.Thread(
-            target=_ask, args=(self._checks[name], loop, answer), name=f"probe-{name}", daemon=True
-        )
-        thread.start()
+        answer = self._probes[name].ask()
         try:
             return DependencyStatus(reason=await asyncio.wait_for(answer, self._timeout))
         except TimeoutError:
-            self._hung[name] = thread
             return DependencyStatus(reason=f"no answer within {self._timeout:g} s")
 
 
@@ -103,14 +134,16 @@ def _settle(answer: asyncio.Future[str | None], reason: str | None) -> None:
         answer.set_result(reason)
 
 
-def database_check(file: Path, timeout: float) -> Check:
-    """A check that the database file is there, migrated, and lets somebody write."""
-    return partial(_check_write_lock, file, timeout * LOCK_SHARE, f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608  a constant
+def database_check(file: Path, timeout: float) -> Probe:
+    """A probe whether the database file is there, migrated, and lets somebody write."""
+    query = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608  a constant
+    return InThread("database", partial(_check_write_lock, file, timeout * LOCK_SHARE, query))
 
 
-def counters_check(file: Path, timeout: float) -> Check:
-    """A check that the file of the shared counters is there, made, and lets somebody write."""
-    return partial(_check_write_lock, file, timeout * LOCK_SHARE, "SELECT 1 FROM counters LIMIT 1")
+def counters_check(file: Path, timeout: float) -> Probe:
+    """A probe whether the file of the shared counters is there, made, and lets somebody write."""
+    query = "SELECT 1 FROM counters LIMIT 1"
+    return InThread("counters", partial(_check_write_lock, file, timeout * LOCK_SHARE, query))
 
 
 def _check_write_lock(file: Path, timeout: float, query: str) -> None:

@@ -239,8 +239,11 @@ class Status(BaseModel):
 
 
 class Version(BaseModel):
+    """`schema_revision` is the newest revision of the database's schema that the release knows."""
+
     version: str
     revision: str
+    schema_revision: str
 
 
 class ProblemDocument(BaseModel):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import secrets as randomness
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +24,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from panotti.settings import Profile
 
-NAMES = ("api_key", "token_key", "session_key")
+NAMES = ("api_key", "token_key", "session_key", "database_password", "redis_password")
+# Needed with the setting alone, and known to another server: they cannot be made up.
+PASSWORDS = {"database_password": "database_url", "redis_password": "redis_url"}
 MINIMUM_LENGTH = 32
 # 96 bits: half of what 32 random hexadecimal digits show, far over any phrase or repetition of that length.
 MINIMUM_ENTROPY_BITS = 96
@@ -43,11 +45,16 @@ DEFAULTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secrets:
-    """The first administrator's key, the signing key (PEM), and the key of sessions and digests."""
+    """The first administrator's key, the signing key (PEM), the key of sessions and digests, two passwords.
+
+    A password is empty where its server is not used.
+    """
 
     api_key: str = field(repr=False)
     token_key: bytes = field(repr=False)
     session_key: bytes = field(repr=False)
+    database_password: str = field(default="", repr=False)
+    redis_password: str = field(default="", repr=False)
     generated: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -69,15 +76,24 @@ def generate(name: str) -> bytes:
     return randomness.token_urlsafe(48).encode()
 
 
-def choose(profile: Profile, found: Mapping[str, tuple[bytes, str]]) -> tuple[Secrets | None, list[str]]:
-    """The secrets out of what was found (name -> value, source), or the reasons to refuse them."""
+def choose(
+    profile: Profile, found: Mapping[str, tuple[bytes, str]], passwords: Collection[str] = ()
+) -> tuple[Secrets | None, list[str]]:
+    """The secrets out of what was found (name -> value, source), or the reasons to refuse them.
+
+    passwords: those of PASSWORDS that this configuration needs; the others are not looked at.
+    """
     problems, values, generated = [], {}, []
     for name in NAMES:
+        if name in PASSWORDS and name not in passwords:
+            continue
         if name in found:
             value, source = found[name]
             values[name] = value
             if reason := weakness(name, value):
                 problems.append(f"secret {name} ({source}) is too weak: {reason}")
+        elif name in PASSWORDS:
+            problems.append(missing_password(name))
         elif profile.guarded or (name == "api_key" and profile is Profile.TESTING):
             problems.append(
                 f"secret {name} is missing: put it in the file {name} in the folder PANOTTI_SECRETS_DIR"
@@ -87,14 +103,24 @@ def choose(profile: Profile, found: Mapping[str, tuple[bytes, str]]) -> tuple[Se
             generated.append(name)
     if problems:
         return None, problems
-    api_key = values["api_key"].decode("ascii", "strict")
     return Secrets(
-        api_key=api_key,
+        api_key=values["api_key"].decode("ascii", "strict"),
         token_key=values["token_key"],
         session_key=values["session_key"],
+        **{name: values[name].decode("ascii", "strict") for name in passwords},
         generated=tuple(generated),
-        sources={name: found[name][1] if name in found else "made at this start" for name in NAMES},
+        sources={name: _source(name, found, values) for name in NAMES},
     ), []
+
+
+def missing_password(name: str) -> str:
+    return f"secret {name} is missing, which {PASSWORDS[name]} needs: put it in a file of that name"
+
+
+def _source(name: str, found: Mapping[str, tuple[bytes, str]], used: Collection[str]) -> str:
+    if name not in used:
+        return "not used"
+    return found[name][1] if name in found else "made at this start"
 
 
 def read_files(folder: Path) -> tuple[dict[str, tuple[bytes, str]], list[str]]:

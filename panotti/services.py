@@ -10,7 +10,8 @@ from anyio import CapacityLimiter
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from panotti.health import Monitor, counters_check, database_check
+from panotti.backends import Backends
+from panotti.health import Monitor
 from panotti.identity.authenticator import Authenticator
 from panotti.identity.digests import Digests
 from panotti.identity.origins import Origins
@@ -20,7 +21,6 @@ from panotti.identity.refresh import RefreshTokens
 from panotti.identity.sessions import Sessions
 from panotti.identity.tokens import AccessTokens
 from panotti.middleware.limits import InFlight
-from panotti.ratelimit.storage import SQLiteStorage
 from panotti.secrets import Secrets
 from panotti.settings import Settings
 from panotti.storage import idempotency
@@ -46,10 +46,10 @@ class Services:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, secrets: Secrets, counters: SQLiteStorage, in_flight: InFlight
+    settings: Settings, secrets: Secrets, backends: Backends, in_flight: InFlight
 ) -> AsyncIterator[Services]:
     """The services of this event loop, with the dependencies asked once."""
-    database = Database(settings.database_file, timeout=settings.dependency_timeout)
+    database = backends.store.open()
     digests = Digests(secrets.session_key)
     tokens = AccessTokens(
         secrets.token_key,
@@ -58,12 +58,16 @@ async def open_services(
         ttl=settings.access_token_ttl,
     )
     sessions = Sessions(
-        database, digests, idle_ttl=settings.session_idle_ttl, absolute_ttl=settings.session_absolute_ttl
+        database,
+        digests,
+        backends.activity(database),
+        idle_ttl=settings.session_idle_ttl,
+        absolute_ttl=settings.session_absolute_ttl,
     )
     pool = CapacityLimiter(settings.thread_pool_size)
-    monitor = _monitor(settings, counters)
+    monitor = _monitor(settings, backends)
     try:
-        await counters.check()
+        await backends.counters.prepare()
         async with database.writing() as connection:
             await idempotency.forget(connection)
         await monitor.start()
@@ -83,15 +87,16 @@ async def open_services(
     finally:
         await monitor.stop()
         await database.close()
+        await backends.counters.aclose()
 
 
-def _monitor(settings: Settings, counters: SQLiteStorage) -> Monitor:
+def _monitor(settings: Settings, backends: Backends) -> Monitor:
     timeout = settings.dependency_timeout
-    checks = {
-        "database": database_check(settings.database_file.absolute(), timeout),
-        "counters": counters_check(counters.file.absolute(), timeout),
+    probes = {
+        "database": backends.store.probe(),
+        "counters": backends.counters.probe(timeout),
     }
-    return Monitor(checks, timeout=timeout, interval=settings.dependency_interval)
+    return Monitor(probes, timeout=timeout, interval=settings.dependency_interval)
 
 
 def services_of(scope: Scope) -> Services:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import (
@@ -86,12 +87,43 @@ def _network(value: str) -> str:
         raise ValueError(f"{value!r} is not an address or a CIDR range: {error}") from None
 
 
+def _address(scheme: str, form: str, *, path: str) -> Callable[[str], str]:
+    """A check of an address of a server: `path` matches what must follow its host and port."""
+
+    def check(value: str) -> str:
+        parts = urlsplit(value)
+        try:
+            port = parts.port
+        except ValueError:
+            port = 0
+        if parts.password is not None:
+            raise ValueError(f"it must not hold the password, which is a secret file of its own; {form}")
+        whole = parts.scheme == scheme and parts.hostname and port != 0
+        if not whole or parts.query or parts.fragment or not re.fullmatch(path, parts.path):
+            raise ValueError(f"it is not of the form {form}")
+        return value
+
+    return check
+
+
+def _named_user(value: str) -> str:
+    if not urlsplit(value).username:
+        raise ValueError("it does not name a user")
+    return value
+
+
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Origins = Annotated[Words, AfterValidator(_each(_matching(ORIGIN, "an origin (scheme://host[:port])", "*")))]
 Hosts = Annotated[Words, AfterValidator(_each(_matching(HOST, "a host name in lower case")))]
 Methods = Annotated[Words, AfterValidator(_each(_matching(METHOD, "an HTTP method", "*")))]
 Headers = Annotated[Words, AfterValidator(_each(_matching(HEADER, "a header name", "*")))]
 Networks = Annotated[Words, AfterValidator(_each(_network))]
+DatabaseUrl = Annotated[
+    str,
+    AfterValidator(_address("postgresql", "postgresql://USER@HOST:PORT/DATABASE", path=r"/[A-Za-z0-9_-]+")),
+    AfterValidator(_named_user),
+]
+RedisUrl = Annotated[str, AfterValidator(_address("redis", "redis://HOST:PORT/NUMBER", path=r"(/\d{1,3})?"))]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400 * 366)]
@@ -123,6 +155,10 @@ class Settings(BaseSettings):
     tls_key_file: Path | None = None
     data_dir: Path = Path("data")
     state_dir: Path | None = None
+    database_url: DatabaseUrl | None = None
+    database_pool_size: Annotated[int, Field(ge=1, le=256)] = 8
+    redis_url: RedisUrl | None = None
+    redis_pool_size: Annotated[int, Field(ge=1, le=1024)] = 32
     log_level: LogLevel = "info"
     docs: bool = False
     debug: bool = False
@@ -164,6 +200,7 @@ class Settings(BaseSettings):
     slow_request_ms: Annotated[float, Field(gt=0)] = 500
     dependency_timeout: Seconds = 2
     dependency_interval: Seconds = 1
+    startup_timeout: Seconds = 30
 
     @property
     def database_file(self) -> Path:

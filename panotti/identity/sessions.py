@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from panotti.identity.activity import Activity
 from panotti.identity.digests import Digests, fresh
 from panotti.identity.principal import Principal, Role
 from panotti.storage import users
@@ -15,8 +16,6 @@ from panotti.storage.database import Database
 # The prefix makes browsers insist on Secure, Path=/ and no Domain (RFC 6265bis, 4.1.3.2).
 COOKIE = "__Host-panotti_session"
 ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Strict"
-# A session is marked as seen at most this often: every request would otherwise be a write.
-SEEN_GRAIN_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +29,20 @@ class Opened:
 class Sessions:
     """Opens, finds and ends sessions. `idle_ttl` and `absolute_ttl` are seconds."""
 
-    def __init__(self, database: Database, digests: Digests, *, idle_ttl: float, absolute_ttl: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        digests: Digests,
+        activity: Activity,
+        *,
+        idle_ttl: float,
+        absolute_ttl: float,
+    ) -> None:
         self._database = database
         self._digests = digests
+        self._activity = activity
         self._idle = idle_ttl
         self._absolute = absolute_ttl
-        self._grain = min(SEEN_GRAIN_SECONDS, idle_ttl / 10)
 
     async def open(self, user_id: str, presented: Iterable[bytes]) -> Opened:
         """A session with a new id; those presented at the login end (session fixation)."""
@@ -44,11 +51,9 @@ class Sessions:
         async with self._database.writing() as connection:
             for old in presented:
                 await users.end_session(connection, self._digests.of(old))
-            moment = time.time()
-            await users.forget_sessions(
-                connection, seen_before=moment - self._idle, created_before=moment - self._absolute
-            )
+            await users.forget_sessions(connection, created_before=time.time() - self._absolute)
             await users.open_session(connection, digest, user_id)
+        await self._activity.begin(digest, self._idle)
         cookie = f"{COOKIE}={session}; {ATTRIBUTES}; Max-Age={int(self._absolute)}"
         return Opened(cookie=cookie, csrf_token=self._digests.csrf(digest))
 
@@ -57,17 +62,12 @@ class Sessions:
         digest = self._digests.of(session)
         moment = time.time()
         async with self._database.reading() as connection:
-            row = await users.find_session(
-                connection,
-                digest,
-                seen_after=moment - self._idle,
-                created_after=moment - self._absolute,
-            )
+            row = await users.find_session(connection, digest, created_after=moment - self._absolute)
         if row is None:
             return None
-        if moment - row["last_seen_at"] > self._grain:
-            async with self._database.writing() as connection:
-                await users.touch_session(connection, digest, moment)
+        last = row["last_seen_at"]
+        if not await self._activity.use(digest, last=last, now=moment, idle=self._idle):
+            return None
         return Principal(
             id=row["username"],
             tenant=row["tenant"],

@@ -7,13 +7,13 @@ from ipaddress import IPv6Network
 from math import ceil
 from time import time
 
-from limits.aio.storage import MovingWindowSupport
 from limits.errors import StorageError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from panotti.logs import log
 from panotti.middleware.headers import append
 from panotti.problems import send_problem
+from panotti.ratelimit.counters import Counters
 
 Identify = Callable[[Scope], str | None]
 
@@ -43,7 +43,7 @@ class RateLimitMiddleware:
         self,
         app: ASGIApp,
         *,
-        storage: MovingWindowSupport,
+        storage: Counters,
         name: str,
         quota: int,
         window: float,

@@ -18,6 +18,8 @@ from typing import TypeVar
 
 from limits.aio.storage.base import MovingWindowSupport, Storage
 
+from panotti.health import Probe, counters_check
+
 Result = TypeVar("Result")
 
 FILE = "counters.db"
@@ -184,6 +186,20 @@ class SQLiteStorage(Storage, MovingWindowSupport):
             connection.execute("DELETE FROM counters WHERE key = ?", (key,))
 
         await self._write(forget)
+
+    def probe(self, timeout: float) -> Probe:
+        """What readiness asks; `timeout` in seconds."""
+        return counters_check(self.file.absolute(), timeout)
+
+    async def prepare(self) -> None:
+        """Makes the file."""
+        await self.check()
+
+    async def reach(self) -> None:
+        """A file is there or is made: nothing to wait for."""
+
+    async def aclose(self) -> None:
+        self.close()
 
     def close(self) -> None:
         if self._connection is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 from fastapi import APIRouter, Request, Response
 
@@ -10,10 +11,13 @@ from panotti.routes.answers import answer, encoded
 from panotti.rules import ADMIN, PUBLIC, READER, rule
 from panotti.schemas import Status, Version
 from panotti.services import services_of
+from panotti.storage.migrate import newest
 from panotti.strictness import StrictRoute
 
 router = APIRouter(route_class=StrictRoute)
 OK = b'{"status":"ok"}'
+# Process ids repeat over replicas; with the host's name (a container's own) they are one worker's.
+HOST = socket.gethostname()
 UNAVAILABLE = b'{"status":"unavailable"}'
 
 
@@ -54,7 +58,7 @@ async def detail(request: Request) -> Response:
     return answer(
         {
             "status": "ok" if services.monitor.ready else "unavailable",
-            "worker": {"pid": os.getpid()},
+            "worker": {"pid": os.getpid(), "host": HOST},
             "workers": services.settings.workers,
             "dependencies": {name: status.document() for name, status in services.monitor.statuses.items()},
             "thread_pool": {
@@ -70,6 +74,6 @@ async def detail(request: Request) -> Response:
 @router.get("/version", response_model=Version)
 @rule(READER)
 async def version(request: Request) -> Response:
-    """The release and the source revision that answer."""
+    """The release that answers, its source revision, and the newest schema that it knows."""
     settings = services_of(request.scope).settings
-    return answer({"version": settings.version, "revision": settings.revision})
+    return answer({"version": settings.version, "revision": settings.revision, "schema_revision": newest()})

@@ -79,15 +79,16 @@ async def change_state(request: Request, recording_id: Id, body: StateChange) ->
     services, caller = use(request)
     event = _event(request, recording_id, f"recording.{body.state}", clock.now())
     async with services.database.writing() as connection:
+        # First: it keeps others from moving the recording until this has ended.
+        failed = await recordings.fail(connection, caller.tenant, recording_id, event.received_at)
         found = await recordings.find(connection, caller.tenant, recording_id)
         if found is None:
             raise _unknown()
         if found["state"] == "completed":
             raise Problem(409, "Conflict", "The recording is completed.")
-        if await recordings.fail(connection, caller.tenant, recording_id, event.received_at):
+        if failed:
             await recordings.append(connection, event)
-        found = await recordings.find(connection, caller.tenant, recording_id)
-    return answer(dict(found or {}))
+    return answer(dict(found))
 
 
 @router.get("/recordings", response_model=RecordingPage)

@@ -1,118 +1,73 @@
-"""The database of one worker: who may wait for it, what it promises, and how its failures are named.
-
-Reads and writes have pools of their own. SQLite has one writer at a time, so one connection a worker writes:
-waiting in the pool is cheaper than waiting for SQLite's lock.
-"""
+"""What the server asks of its database, whichever it is: sqlite.py and postgresql.py realise it."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from functools import partial
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeVar
 
-import aiosqlite
-from sqlalchemy import AsyncAdaptedQueuePool, event
-from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from panotti.health import Probe
 from panotti.problems import Problem
-from panotti.storage.driver import connect
 
-READERS = 4
+Result = TypeVar("Result")
 RETRY_AFTER = ((b"retry-after", b"1"),)
-# In WAL mode only FULL syncs the log at every commit; the default may lose the last ones with the power.
-PRAGMAS = ("synchronous=FULL", "foreign_keys=ON")
 
 
-class Database:
-    """Two pools on one SQLite file. `timeout` (seconds) bounds every wait for a connection or a lock."""
+class Database(Protocol):
+    """The database of one worker: its pools, on its event loop."""
 
-    def __init__(self, file: Path, *, timeout: float) -> None:
-        self._file = file
-        self._readers = self._engine(READERS, timeout, isolation_level="AUTOCOMMIT")
-        self._writer = self._engine(1, timeout)
-        event.listen(self._writer.sync_engine, "begin", _begin_immediate)
-
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A connection to read with. Raises Problem 503 when the database is out of reach."""
-        with _named_failures():
-            async with self._readers.connect() as connection:
-                yield connection
+        ...
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction, durable (fsync) once left. Raises Problem 503, or 507 when the disk is full."""
-        with _named_failures():
-            async with self._writer.begin() as connection:
-                yield connection
+    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction, durable once left. Raises Problem 503, or 507 when the disk is full."""
+        ...
 
     async def close(self) -> None:
-        await self._readers.dispose()
-        await self._writer.dispose()
-
-    def _engine(self, size: int, timeout: float, **options: Any) -> AsyncEngine:
-        engine = create_async_engine(
-            "sqlite+aiosqlite://",
-            async_creator=partial(_connect, self._file, timeout),
-            poolclass=AsyncAdaptedQueuePool,
-            pool_size=size,
-            max_overflow=0,
-            pool_timeout=timeout,
-            **options,
-        )
-        event.listen(engine.sync_engine, "connect", self._on_connect)
-        event.listen(engine.sync_engine, "checkout", self._on_checkout)
-        return engine
-
-    def _on_connect(self, connection: Any, record: Any) -> None:
-        cursor = connection.cursor()
-        for pragma in PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-        record.info["file"] = _identity(self._file)
-
-    def _on_checkout(self, _connection: Any, record: Any, _proxy: Any) -> None:
-        # In WAL mode SQLite goes on writing, and succeeds, on a file that was deleted or renamed.
-        if record.info.get("file") != _identity(self._file):
-            raise DisconnectionError("the database file was replaced")
+        """Closes every connection."""
+        ...
 
 
-async def _connect(file: Path, timeout: float) -> aiosqlite.Connection:
-    return await connect(file, timeout)
+class Store(Protocol):
+    """Where the data is. Nothing is opened before it is used, so it may be made before a fork."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of database, in lower case."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """The setting and its value, for messages; never a password."""
+        ...
+
+    def open(self) -> Database:
+        """The database for this process."""
+        ...
+
+    def probe(self) -> Probe:
+        """What readiness asks."""
+        ...
+
+    async def reach(self) -> None:
+        """Tries once. Raises UnreachableError when later may be better, StartError when it will not be."""
+        ...
+
+    def exclusively(self, work: Callable[[Connection], Result]) -> Result:
+        """The result of `work` in one transaction that no other server's migration runs beside.
+
+        Raises StartError naming the place when the database cannot be used.
+        """
+        ...
 
 
-def _identity(file: Path) -> tuple[int, int] | None:
-    try:
-        stat = os.stat(file)  # noqa: PTH116  half the cost of Path.stat, on every request
-    except OSError:
-        return None
-    return stat.st_dev, stat.st_ino
-
-
-def _begin_immediate(connection: Any) -> None:
-    # A deferred transaction that turns into a write cannot wait for the lock: it fails at once.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-@contextmanager
-def _named_failures() -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            raise Problem(507, "Insufficient Storage", "The storage is full; nothing was written.") from error
-        if isinstance(error.orig, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.InterfaceError):
-            raise
-        raise _unavailable() from error
-    except SQLAlchemyError as error:
-        raise _unavailable() from error
-
-
-def _unavailable() -> Problem:
+def unavailable() -> Problem:
     return Problem(503, "Service Unavailable", "The database is not available; try again.", RETRY_AFTER)
+
+
+def full() -> Problem:
+    return Problem(507, "Insufficient Storage", "The storage is full; nothing was written.")

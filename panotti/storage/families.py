@@ -57,9 +57,10 @@ async def add_token(connection: AsyncConnection, digest: bytes, family_id: str, 
 
 async def find_token(connection: AsyncConnection, digest: bytes) -> RowMapping | None:
     result = await connection.execute(
-        select(refresh_tokens.c.family_id, refresh_tokens.c.expires_at, refresh_tokens.c.used_at).where(
-            refresh_tokens.c.digest == digest
-        )
+        select(refresh_tokens.c.family_id, refresh_tokens.c.expires_at, refresh_tokens.c.used_at)
+        .where(refresh_tokens.c.digest == digest)
+        # Of two that spend it at once the second waits, and then sees it spent. SQLite has one writer anyway.
+        .with_for_update()
     )
     return result.mappings().one_or_none()
 

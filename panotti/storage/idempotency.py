@@ -6,7 +6,8 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from panotti.identity.principal import Principal
@@ -20,6 +21,15 @@ _FIND = select(table.c.fingerprint, table.c.answer).where(
     table.c.tenant == bindparam("tenant"),
     table.c.principal == bindparam("principal"),
     table.c.key == bindparam("key"),
+)
+_CLAIM = {
+    "sqlite": sqlite.insert(table).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(table).on_conflict_do_nothing(),
+}
+_ANSWER = update(table).where(
+    table.c.tenant == bindparam("of_tenant"),
+    table.c.principal == bindparam("of_principal"),
+    table.c.key == bindparam("of_key"),
 )
 
 
@@ -42,13 +52,14 @@ async def once(
     if key is None:
         return await effect()
     place = {"tenant": caller.tenant, "principal": caller.id, "key": key}
-    row = (await connection.execute(_FIND, place)).one_or_none()
-    if row is None:
+    # Claimed first: of two at once the second waits here, and then finds the answer of the first.
+    claim = {**place, "fingerprint": mark, "answer": b"", "created_at": time.time()}
+    if (await connection.execute(_CLAIM[connection.dialect.name], claim)).rowcount:
         answer = await effect()
-        await connection.execute(
-            insert(table), {**place, "fingerprint": mark, "answer": answer, "created_at": time.time()}
-        )
+        of = {f"of_{name}": value for name, value in place.items()}
+        await connection.execute(_ANSWER, {**of, "answer": answer})
         return answer
+    row = (await connection.execute(_FIND, place)).one()
     if row.fingerprint != mark:
         raise Problem(409, "Conflict", "This idempotency key was used with another request.")
     return bytes(row.answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Float,
     ForeignKey,
@@ -18,11 +19,22 @@ from sqlalchemy import (
 
 VERSION_TABLE = "migrations"
 metadata = MetaData()
+# SQLite numbers rows by its INTEGER alone, which has 64 bits there; PostgreSQL's has 32.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+
+# Made by whoever migrates, as Alembic makes its own table: an older release reads here whether it can serve.
+schema_history = Table(
+    "schema_history",
+    metadata,
+    Column("revision", String(32), primary_key=True),
+    Column("phase", String(16), nullable=False),
+    Column("applied_at", Float, nullable=False),
+)
 
 recordings = Table(
     "recordings",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", RowId, primary_key=True, autoincrement=True),
     Column("tenant", String(64), nullable=False),
     Column("recording_id", String(128), nullable=False),
     Column("state", String(16), nullable=False),
@@ -38,7 +50,7 @@ recordings = Table(
 recording_events = Table(
     "recording_events",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", RowId, primary_key=True, autoincrement=True),
     Column("tenant", String(64), nullable=False),
     Column("recording_id", String(128), nullable=False),
     Column("event_id", String(255), nullable=False),

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, case, func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import RowMapping, Select, case, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from panotti.storage.models import recording_events, recordings
@@ -61,7 +61,7 @@ class Page:
 
 async def add(connection: AsyncConnection, event: Event) -> None:
     """Appends the event and moves its recording: a start opens it, an end completes it unless it failed."""
-    await connection.execute(_STARTED if event.event == STARTED else _ENDED, _recording(event))
+    await connection.execute(_MOVES[connection.dialect.name, event.event], _recording(event))
     await append(connection, event)
 
 
@@ -132,20 +132,32 @@ def _recording(event: Event) -> dict[str, str]:
 
 # Built once: SQLAlchemy then finds its compiled form without walking the expression.
 _APPEND = insert(recording_events)
-_START = insert(recordings).values(state="active")
-_STARTED = _START.on_conflict_do_update(
-    index_elements=["tenant", "recording_id"],
-    set_={
-        "updated_at": _START.excluded.updated_at,
-        "started_at": func.coalesce(recordings.c.started_at, _START.excluded.started_at),
-    },
-)
-_END = insert(recordings).values(state="completed")
-_ENDED = _END.on_conflict_do_update(
-    index_elements=["tenant", "recording_id"],
-    set_={
-        "updated_at": _END.excluded.updated_at,
-        "ended_at": _END.excluded.ended_at,
-        "state": case((recordings.c.state == "active", "completed"), else_=recordings.c.state),
-    },
-)
+
+
+def _started(start: Any) -> Any:
+    return start.on_conflict_do_update(
+        index_elements=["tenant", "recording_id"],
+        set_={
+            "updated_at": start.excluded.updated_at,
+            "started_at": func.coalesce(recordings.c.started_at, start.excluded.started_at),
+        },
+    )
+
+
+def _ended(end: Any) -> Any:
+    return end.on_conflict_do_update(
+        index_elements=["tenant", "recording_id"],
+        set_={
+            "updated_at": end.excluded.updated_at,
+            "ended_at": end.excluded.ended_at,
+            "state": case((recordings.c.state == "active", "completed"), else_=recordings.c.state),
+        },
+    )
+
+
+_DIALECTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_MOVES = {
+    (name, event): upsert(insert(recordings).values(state=state))
+    for name, insert in _DIALECTS.items()
+    for event, state, upsert in ((STARTED, "active", _started), (ENDED, "completed", _ended))
+}

@@ -22,7 +22,6 @@ _FIND_SESSION = (
     .join_from(sessions, users)
     .where(
         sessions.c.digest == bindparam("digest"),
-        sessions.c.last_seen_at > bindparam("seen_after"),
         sessions.c.created_at > bindparam("created_after"),
     )
 )
@@ -64,12 +63,10 @@ async def open_session(connection: AsyncConnection, digest: bytes, user_id: str)
 
 
 async def find_session(
-    connection: AsyncConnection, digest: bytes, *, seen_after: float, created_after: float
+    connection: AsyncConnection, digest: bytes, *, created_after: float
 ) -> RowMapping | None:
-    """The session and its user, if it was seen and made after these moments (seconds since the epoch)."""
-    result = await connection.execute(
-        _FIND_SESSION, {"digest": digest, "seen_after": seen_after, "created_after": created_after}
-    )
+    """The session and its user, if it was made after this moment (seconds since the epoch)."""
+    result = await connection.execute(_FIND_SESSION, {"digest": digest, "created_after": created_after})
     return result.mappings().one_or_none()
 
 
@@ -87,10 +84,6 @@ async def end_sessions_of(connection: AsyncConnection, username: str) -> None:
     await connection.execute(delete(sessions).where(sessions.c.user_id == owner))
 
 
-async def forget_sessions(connection: AsyncConnection, *, seen_before: float, created_before: float) -> None:
+async def forget_sessions(connection: AsyncConnection, *, created_before: float) -> None:
     """Drops the sessions that have expired."""
-    await connection.execute(
-        delete(sessions).where(
-            (sessions.c.last_seen_at < seen_before) | (sessions.c.created_at < created_before)
-        )
-    )
+    await connection.execute(delete(sessions).where(sessions.c.created_at < created_before))

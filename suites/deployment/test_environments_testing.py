@@ -32,8 +32,8 @@ COUNTERS_ELSEWHERE = edit(
 FIRST_START_SEEDED = edit(
     "a new store is seeded with an example",
     "panotti/supervisor.py",
-    "    migrate(settings.database_file)\n",
-    "    migrate(settings.database_file)\n"
+    "    migrate(backends.store)\n",
+    "    migrate(backends.store)\n"
     "    import sqlite3\n\n"
     "    columns = 'id, digest, principal, tenant, role, created_at'\n"
     '    values = ("example", b"x", "example", "default", "reader", 0)\n'

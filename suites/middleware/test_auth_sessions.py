@@ -20,7 +20,7 @@ USERS = "panotti/storage/users.py"
 ROUTES = "panotti/routes/auth.py"
 FRESH = 'session = fresh("pns")'
 ATTRIBUTES = 'ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Strict"'
-FOUND = "        if row is None:\n            return None\n        if moment"
+FOUND = "        if row is None:\n            return None\n        last ="
 
 FIXATION = edit(
     "a login keeps the session id that the browser brought",

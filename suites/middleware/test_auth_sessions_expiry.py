@@ -14,17 +14,23 @@ EVERY_S = 0.4  # between two uses of a session that is not to become idle
 LATE_S = 1.0  # a session may end so much later than it should
 
 SESSIONS = "panotti/identity/sessions.py"
+ACTIVITY = "panotti/identity/activity.py"
 USERS = "panotti/storage/users.py"
+FOUND = "        if row is None:\n            return None\n        last ="
 
 SHORT = setting(title="sessions of seconds", SESSION_IDLE_TTL=IDLE_S, SESSION_ABSOLUTE_TTL=ABSOLUTE_S)
 NO_IDLE_EXPIRY = edit(
-    "a session is never idle", USERS, '        sessions.c.last_seen_at > bindparam("seen_after"),\n', ""
+    "a session is never idle", SESSIONS, "        self._idle = idle_ttl\n", "        self._idle = 1e9\n"
 )
-IDLE_FROM_LOGIN = edit(
+IDLE_FROM_LOGIN = defect(
     "a session counts as unused since its login",
-    SESSIONS,
-    "                await users.touch_session(connection, digest, moment)\n",
-    "                pass\n",
+    edit(
+        "",
+        ACTIVITY,
+        "                await users.touch_session(connection, digest, now)\n",
+        "                pass\n",
+    ),
+    edit("", ACTIVITY, "pexpire(_key(digest), _milliseconds(idle))", "exists(_key(digest))"),
 )
 NO_ABSOLUTE_EXPIRY = edit(
     "a session that is used lasts for ever",
@@ -32,9 +38,13 @@ NO_ABSOLUTE_EXPIRY = edit(
     '        sessions.c.created_at > bindparam("created_after"),\n',
     "",
 )
-RENEWED_BY_USE = defect(
+RENEWED_BY_USE = edit(
     "each use begins the session anew",
-    edit("", USERS, ".values(last_seen_at=moment)", ".values(last_seen_at=moment, created_at=moment)"),
+    SESSIONS,
+    FOUND,
+    "        anew = users.update(users.sessions).where(users.sessions.c.digest == digest)\n"
+    "        async with self._database.writing() as connection:\n"
+    "            await connection.execute(anew.values(created_at=moment))\n" + FOUND,
 )
 
 

@@ -93,8 +93,8 @@ NO_VARY_ON_ERRORS = edit(
 FAILING = edit(
     "the version route raises an exception",
     "panotti/routes/health.py",
-    'return answer({"version": settings.version, "revision": settings.revision})',
-    'raise RuntimeError("planted")',
+    'return answer({"version": settings.version, ',
+    'raise RuntimeError("planted")\n    return answer({"version": settings.version, ',
 )
 
 

@@ -27,7 +27,7 @@ PATIENT = edit("", MONITOR, "LOCK_SHARE = 0.8", "LOCK_SHARE = 60")  # SQLite giv
         edit(
             "the counters are not watched",
             "panotti/services.py",
-            '        "counters": counters_check(counters.file.absolute(), timeout),\n',
+            '        "counters": backends.counters.probe(timeout),\n',
             "",
         ),
         setting(title="dependencies are asked once a minute", DEPENDENCY_INTERVAL=60),

@@ -86,8 +86,9 @@ DUMPED = _at_start(
 DETAIL_SHOWS_KEY = edit(
     "the guarded detail repeats the administrator's key",
     "panotti/routes/health.py",
-    '            "worker": {"pid": os.getpid()},\n',
-    '            "worker": {"pid": os.getpid()},\n            "key": request.headers.get("x-api-key"),\n',
+    '            "worker": {"pid": os.getpid(), "host": HOST},\n',
+    '            "worker": {"pid": os.getpid(), "host": HOST},\n'
+    '            "key": request.headers.get("x-api-key"),\n',
 )
 VERSION_SHOWS_KEY = edit(
     "the answer repeats the caller's key",

@@ -71,8 +71,10 @@ MIGRATES_FIRST = edit(
     "panotti/cli.py",
     "        settings, secrets = configuration.load()\n",
     "        import os, pathlib\n"
-    "        from panotti.storage.migrate import migrate as first\n\n"
-    '        first(pathlib.Path(os.environ.get("PANOTTI_DATA_DIR", "data")) / "panotti.db")\n'
+    "        from panotti.storage.migrate import migrate as first\n"
+    "        from panotti.storage.sqlite import SQLiteStore\n\n"
+    '        file = pathlib.Path(os.environ.get("PANOTTI_DATA_DIR", "data")) / "panotti.db"\n'
+    "        first(SQLiteStore(file, timeout=1))\n"
     "        settings, secrets = configuration.load()\n",
 )
 LISTENS_FIRST = edit(

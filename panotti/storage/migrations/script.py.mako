@@ -9,6 +9,9 @@ down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
 
+# "expand": the release before it can serve on it; "contract": it cannot.
+PHASE = "expand"
+
 
 def upgrade() -> None:
     ${upgrades if upgrades else "pass"}

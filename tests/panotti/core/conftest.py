@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,21 @@ from panotti.identity.digests import fresh
 from panotti.secrets import Secrets, generate
 from panotti.settings import Settings
 from panotti.storage.migrate import migrate
+from panotti.storage.sqlite import SQLiteStore
+from tests.panotti.conftest import Shared
 from tests.panotti.core.client import Client, running
 
 SECRETS = Secrets(api_key=fresh("pnk"), token_key=generate("token_key"), session_key=generate("session_key"))
 
 Serve = Callable[..., Client]
+
+
+def secrets_for(backend: Shared | None) -> Secrets:
+    """The same secrets in each server of a test, with the passwords of what it uses."""
+    if backend is None:
+        return SECRETS
+    passwords = {"database_password": backend.postgresql.password, "redis_password": backend.redis.password}
+    return replace(SECRETS, **passwords)
 
 
 @pytest.fixture(autouse=True)
@@ -34,21 +45,31 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of the newest schema, to be copied: making one takes most of a small test's time."""
     file = tmp_path_factory.mktemp("schema") / "empty.db"
-    migrate(file)
+    migrate(SQLiteStore(file, timeout=5))
     return file
 
 
+@pytest.fixture(params=["embedded", "shared"])
+def backend(request: pytest.FixtureRequest) -> Shared | None:
+    """What the tests' servers keep their state in: files, or the servers that replicas share.
+
+    A module whose tests reach into the files has a `backend` of its own.
+    """
+    return request.getfixturevalue("shared") if request.param == "shared" else None
+
+
 @pytest.fixture
-def serve(tmp_path: Path, empty_database: Path) -> Iterator[Serve]:
-    """Starts a server with these settings; every one in a test shares the database."""
+def serve(tmp_path: Path, empty_database: Path, backend: Shared | None) -> Iterator[Serve]:
+    """Starts a server with these settings; every one in a test shares the backend, as replicas do."""
     with ExitStack() as started:
 
         def start(**settings: Any) -> Client:
-            chosen = Settings(**{"data_dir": tmp_path, "profile": "testing", **settings})
-            if not chosen.database_file.exists():
+            known = backend.settings if backend else {}
+            chosen = Settings(**{"data_dir": tmp_path, "profile": "testing", **known, **settings})
+            if backend is None and not chosen.database_file.exists():
                 chosen.database_file.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(empty_database, chosen.database_file)
-            return started.enter_context(running(build_app(chosen, SECRETS)))
+            return started.enter_context(running(build_app(chosen, secrets_for(backend))))
 
         yield start
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from panotti.cli import app
 from panotti.errors import StartError
 from panotti.storage.migrate import migrate
+from panotti.storage.sqlite import SQLiteStore
 
 KEY = "pnk_Zr8qW3nLx0VtB5mYc7JdGf2HsKe9RuTa1PiQoXw4"
 
@@ -94,12 +95,12 @@ def test_migrate_makes_the_contracts_tables_and_may_be_repeated(
 def test_a_database_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     (tmp_path / "panotti.db").mkdir()
     with pytest.raises(StartError, match=r"panotti\.db cannot be opened"):
-        migrate(tmp_path / "panotti.db")
+        migrate(SQLiteStore(tmp_path / "panotti.db", timeout=1))
 
     broken = tmp_path / "broken.db"
     broken.write_text("this is no database, and never was one\n" * 100)
     with pytest.raises(StartError, match=r"broken\.db cannot be opened"):
-        migrate(broken)
+        migrate(SQLiteStore(broken, timeout=1))
 
 
 def test_serve_hands_over_and_ends_with_the_servers_status(monkeypatch: pytest.MonkeyPatch) -> None:

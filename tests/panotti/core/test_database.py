@@ -14,27 +14,28 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, insert, select, text
+from sqlalchemy import Connection, create_engine, insert, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
 from panotti.problems import Problem
 from panotti.storage.database import Database
 from panotti.storage.migrate import MIGRATIONS, migrate
-from panotti.storage.models import VERSION_TABLE, api_keys, metadata
+from panotti.storage.models import VERSION_TABLE, api_keys, metadata, schema_history
+from panotti.storage.sqlite import SQLiteStore
 
 Result = TypeVar("Result")
 
 
 def on_database(folder: Path, act: Callable[[Database], Awaitable[Result]], timeout: float = 5) -> Result:
     async def run() -> Result:
-        database = Database(folder / "panotti.db", timeout=timeout)
+        database = SQLiteStore(folder / "panotti.db", timeout=timeout).open()
         try:
             return await act(database)
         finally:
             await database.close()
 
-    migrate(folder / "panotti.db")
+    migrate(SQLiteStore(folder / "panotti.db", timeout=5))
     return asyncio.run(run())
 
 
@@ -90,9 +91,16 @@ def test_no_free_connection_is_503_and_not_a_hang(tmp_path: Path) -> None:
 
 def test_the_first_schema_can_be_taken_back_and_made_again(tmp_path: Path) -> None:
     file = tmp_path / "panotti.db"
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["database"] = str(file)
+    store = SQLiteStore(file, timeout=5)
+
+    def run(move: Callable[[Config, str], object], revision: str) -> None:
+        def work(connection: Connection) -> None:
+            config = Config()
+            config.set_main_option("script_location", str(MIGRATIONS))
+            config.attributes["connection"] = connection
+            move(config, revision)
+
+        store.exclusively(work)
 
     def schema() -> list[tuple[str, str]]:
         with closing(sqlite3.connect(file)) as connection:
@@ -100,17 +108,17 @@ def test_the_first_schema_can_be_taken_back_and_made_again(tmp_path: Path) -> No
                 connection.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
             )
 
-    migrate(file)
+    migrate(store)
     made = schema()
-    command.downgrade(config, "base")
-    assert {name for kind, name in schema()} == {VERSION_TABLE}
-    command.upgrade(config, "head")
+    run(command.downgrade, "base")
+    assert {name for kind, name in schema()} == {VERSION_TABLE, schema_history.name}
+    run(command.upgrade, "head")
 
     assert schema() == made
 
 
 def test_models_and_migrations_agree(tmp_path: Path) -> None:
-    migrate(tmp_path / "panotti.db")
+    migrate(SQLiteStore(tmp_path / "panotti.db", timeout=5))
     engine = create_engine(f"sqlite:///{tmp_path}/panotti.db", poolclass=NullPool)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})

@@ -11,9 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from panotti.health import Monitor
+from panotti.health import InThread, Monitor
 from tests.panotti.core.client import Client
 from tests.panotti.core.conftest import SECRETS, Serve
+
+
+@pytest.fixture
+def backend() -> None:
+    """Files: these tests lock and rename them."""
+
 
 ADMIN = {"X-API-Key": SECRETS.api_key}
 WRITE = ("/api/recording-started", {"recordingId": "r1"})
@@ -110,7 +116,7 @@ def test_a_deleted_database_is_not_written_to_nor_made_anew(serve: Serve, tmp_pa
 
 
 def test_a_full_disk_is_named(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("panotti.storage.database.PRAGMAS", ("synchronous=FULL", "max_page_count=1"))
+    monkeypatch.setattr("panotti.storage.sqlite.PRAGMAS", ("synchronous=FULL", "max_page_count=1"))
     server = serve()
 
     reply = server.post(
@@ -131,7 +137,7 @@ def test_a_hanging_dependency_hangs_nobody_and_is_asked_once() -> None:
         release.wait()
 
     async def watch() -> list[str | None]:
-        monitor = Monitor({"store": hang}, timeout=0.01, interval=60)
+        monitor = Monitor({"store": InThread("store", hang)}, timeout=0.01, interval=60)
         reasons = []
         for _ in range(3):
             await monitor.ask()
@@ -148,4 +154,4 @@ def test_a_hanging_dependency_hangs_nobody_and_is_asked_once() -> None:
 
 
 def test_before_the_first_answer_nothing_is_ready() -> None:
-    assert not Monitor({"store": print}, timeout=1, interval=1).ready
+    assert not Monitor({"store": InThread("store", print)}, timeout=1, interval=1).ready

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.panotti.conftest import Shared
 from tests.panotti.core.client import Client
 
 STARTED = "/api/recording-started"
@@ -41,9 +42,14 @@ def test_an_end_completes_the_recording(server: Client, admin: dict[str, str]) -
     assert server.get("/api/recordings/r1", headers=admin).json()["state"] == "completed"
 
 
-def test_an_acknowledged_event_is_in_the_file(server: Client, admin: dict[str, str], tmp_path: Path) -> None:
+def test_an_acknowledged_event_is_in_the_database(
+    server: Client, admin: dict[str, str], tmp_path: Path, backend: Shared | None
+) -> None:
     server.post(STARTED, headers=admin, json={"recordingId": "r1"})
 
+    if backend is not None:
+        assert [row[0] for row in backend.sql("SELECT recording_id FROM recording_events")] == ["r1"]
+        return
     with sqlite3.connect(tmp_path / "panotti.db") as other:
         assert other.execute("SELECT recording_id FROM recording_events").fetchall() == [("r1",)]
     other.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.panotti.conftest import Shared
 from tests.panotti.core.client import ORIGIN, Client
 from tests.panotti.core.conftest import SECRETS, Serve
 
@@ -175,23 +176,25 @@ def test_an_api_key_needs_no_csrf_token_even_beside_a_cookie(ready: Client) -> N
     assert write(ready, cookie, {"X-API-Key": SECRETS.api_key}).status_code == 200
 
 
-def test_an_idle_session_ends(ready: Client, tmp_path: Path) -> None:
+def test_an_idle_session_ends(ready: Client, tmp_path: Path, backend: Shared | None) -> None:
     cookie, _ = login(ready)
-    _backdate(tmp_path, "last_seen_at", 901)
+    _backdate(backend, tmp_path, "last_seen_at", 901)
 
     assert ready.get("/auth/session", headers=cookie).status_code == 401
 
 
-def test_a_session_in_use_does_not_become_idle(ready: Client, tmp_path: Path) -> None:
+def test_a_session_in_use_does_not_become_idle(ready: Client, tmp_path: Path, backend: Shared | None) -> None:
     cookie, _ = login(ready)
     for _ in range(2):
-        _backdate(tmp_path, "last_seen_at", 600)
+        _backdate(backend, tmp_path, "last_seen_at", 600)
         assert ready.get("/auth/session", headers=cookie).status_code == 200
 
 
-def test_a_session_in_use_ends_at_its_absolute_age(ready: Client, tmp_path: Path) -> None:
+def test_a_session_in_use_ends_at_its_absolute_age(
+    ready: Client, tmp_path: Path, backend: Shared | None
+) -> None:
     cookie, _ = login(ready)
-    _backdate(tmp_path, "created_at", 28_801)
+    _backdate(backend, tmp_path, "created_at", 28_801)
 
     assert ready.get("/auth/session", headers=cookie).status_code == 401
 
@@ -205,7 +208,13 @@ def test_the_database_holds_neither_id_nor_password(ready: Client, tmp_path: Pat
     assert PASSWORD.encode() not in stored
 
 
-def _backdate(folder: Path, column: str, seconds: int) -> None:
+def _backdate(backend: Shared | None, folder: Path, column: str, seconds: int) -> None:
+    statement = f"UPDATE sessions SET {column} = {column} - {seconds}"
+    if backend is not None:
+        backend.sql(statement)
+        if column == "last_seen_at":
+            backend.age_sessions(seconds)
+        return
     with sqlite3.connect(folder / "panotti.db", isolation_level=None) as connection:
-        connection.execute(f"UPDATE sessions SET {column} = {column} - ?", (seconds,))
+        connection.execute(statement)
     connection.close()

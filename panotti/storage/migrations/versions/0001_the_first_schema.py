@@ -10,6 +10,11 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+# "expand": the release before it can serve on it; "contract": it cannot.
+PHASE = "expand"
+# SQLite numbers rows by its INTEGER alone, which has 64 bits there; PostgreSQL's has 32.
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -38,7 +43,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_idempotency_keys_created_at"), "idempotency_keys", ["created_at"], unique=False)
     op.create_table(
         "recording_events",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("recording_id", sa.String(length=128), nullable=False),
         sa.Column("event_id", sa.String(length=255), nullable=False),
@@ -57,7 +62,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "recordings",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("recording_id", sa.String(length=128), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
