@@ -17,7 +17,7 @@ ID = "practice.monitoring.performance"
 CONTEXT, STORED = "panotti/middleware/context.py", "panotti/storage/recordings.py"
 BEGIN = "        answer = _Answer(scope, receive, send)\n"
 APPEND = "    await connection.execute(_APPEND, {name: getattr(event, name) for name in Event.__slots__})\n"
-WRITE = "    await connection.execute(_STARTED if event.event == STARTED else _ENDED, _recording(event))\n"
+WRITE = "    await connection.execute(_MOVES[connection.dialect.name, event.event], _recording(event))\n"
 EACH_KEY = 60  # requests that read back with one key
 SHOWN = 3
 WRITTEN = 600  # requests, half of them writes

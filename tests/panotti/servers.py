@@ -111,6 +111,12 @@ class PostgreSQL(Server):
         options |= {"fsync": "off", "max_connections": "60", "shared_buffers": "16MB"}
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         self.launch(POSTGRESQL / "postgres", "-D", self.folder / "data", *settings)
+        # Its port is open before it takes connections.
+        asked = [str(POSTGRESQL / "pg_isready"), "--host=127.0.0.1", f"--port={self.port}", "--quiet"]
+        deadline = time.monotonic() + 60
+        while subprocess.run(asked, check=False).returncode:
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()
+            time.sleep(0.02)
 
     def url(self, database: str) -> str:
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
