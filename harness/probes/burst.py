@@ -14,7 +14,7 @@ from harness.evidence import record, waited
 from harness.probes.exchange import record_exchange
 from harness.probes.message import Parts, Request, compose
 from harness.probes.pace import Pace
-from harness.probes.peer import Base, Peer, Via, find_peer
+from harness.probes.peer import Base, Peer, Via, find_peer, replica_peers
 from harness.probes.reply import Reply
 from harness.probes.wire import Line
 from harness.records import Json, Observation
@@ -75,6 +75,7 @@ class BurstProbe:
         each: Callable[[int], Parts] | None = None,
         via: Via | None = None,
         base: Base = "tls",
+        replica: int | None = None,
         connection: str = "kept",
         timeout_s: float = 10.0,
         **parts: Unpack[Parts],
@@ -95,7 +96,11 @@ class BurstProbe:
             )
             for i in range(n)
         ]
-        peer = find_peer(self._deployment, base, via)
+        peer = (
+            find_peer(self._deployment, base, via)
+            if replica is None
+            else replica_peers(self._deployment)[replica]
+        )
         if self._pace and via is None:
             self._pace.take(paths[0], n)
         volley = _Volley(peer, requests, stop_at=stop_at, keep=connection == "kept", timeout_s=timeout_s)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import contextmanager
+
 import httpx
 import pytest
 
 from harness import places
 from harness.defects import edit
-from harness.errors import DeploymentFailed
+from harness.errors import DeploymentFailed, RuntimeUnavailable
 from harness.probes.raw import RawProbe
-from harness.runtimes import Specification
+from harness.runtimes import Specification, topology
 from harness.runtimes.containers import ContainersRuntime
+from harness.runtimes.engine import SubnetTaken
 from harness.runtimes.factory import silent
 from harness.target import parse_target
+from harness.watchdog import RUN_LABEL
 from tests.harness.runtimes.conftest import needs_docker
 
 pytestmark = needs_docker
@@ -116,6 +121,59 @@ def test_a_component_that_dies_is_named_with_its_last_lines(runtime):
 
     assert "its edge ended with status 1" in failure.value.what
     assert "Fatal errors found in configuration" in failure.value.what
+
+
+@contextmanager
+def nothing_more(runtime):
+    """What stands before and after is the same."""
+    client = runtime.engine._client
+    filters = {"label": f"{RUN_LABEL}={runtime.workspace.run_id}"}
+
+    def standing():
+        found = (client.containers.list(all=True, filters=filters), client.networks.list(filters=filters))
+        return [{thing.id for thing in things} for things in (*found, client.volumes.list(filters=filters))]
+
+    before = standing()
+    yield
+    assert standing() == before
+
+
+def test_a_topology_that_needs_more_memory_than_there_is_leaves_nothing(runtime, monkeypatch):
+    monkeypatch.setattr(runtime.engine, "memory", lambda: 1 << 30)
+    small = Specification(profile="production", instance="small-machine")
+
+    with (
+        nothing_more(runtime),
+        pytest.raises(RuntimeUnavailable, match="this machine has 1024"),
+    ):
+        runtime.start(small)
+
+
+def test_a_topology_without_free_addresses_leaves_nothing(runtime, monkeypatch):
+    made, subnet = [], runtime.engine.subnet
+
+    def taken(wanted):
+        if wanted.name.endswith("-data"):
+            raise SubnetTaken(wanted.subnet)
+        made.append(wanted.name)
+        return subnet(wanted)
+
+    monkeypatch.setattr(runtime.engine, "subnet", taken)
+    monkeypatch.setattr(topology, "_SUBNET_TRIES", 2)
+
+    with nothing_more(runtime), pytest.raises(RuntimeUnavailable, match="no free addresses"):
+        runtime.start(Specification(profile="production", instance="crowded"))
+    assert len(made) == 4
+
+
+def test_a_taken_port_is_named_and_nothing_is_left(runtime):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        fixed = edit("a fixed port", "deploy/compose.yaml", "${PANOTTI_HTTP_PORT-8080}", str(port))
+        specification = Specification(profile="production", variation=fixed, instance="fixed-port")
+
+        with nothing_more(runtime), pytest.raises(RuntimeUnavailable, match=str(port)):
+            runtime.start(specification)
 
 
 def test_nothing_is_left_of_a_stopped_topology(runtime):
