@@ -80,6 +80,13 @@ def pytest_configure_node(node: Any) -> None:
         node.workerinput["journal"] = str(node.config.stash[SESSION].directory)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over from a worker what it could not clear away."""
+    if trouble := getattr(node, "workeroutput", {}).get("trouble"):
+        node.config.stash[TROUBLE] = trouble
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Try each check in its profiles, or in the self-test with its defects."""
     assembly = metafunc.config.stash.get(ASSEMBLY, None)
@@ -213,6 +220,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
         run.close()
     except HarnessError as error:
         config.stash[TROUBLE] = str(error)
+        getattr(config, "workeroutput", {})["trouble"] = str(error)
     signal.signal(signal.SIGINT, config.stash[PREVIOUS_HANDLER])
     if not hasattr(config, "workerinput"):
         with _told():
