@@ -7,9 +7,11 @@ HarnessError
 │   ├── WaiverError      a waiver file
 │   ├── AdvisoriesError  a snapshot of advisories
 │   ├── TriageError      a triage file of a source tree
+│   ├── ReleaseError     a release, or the ledger of releases
 │   └── JournalError     a journal that is missing, cut off or edited
 ├── RuntimeUnavailable  this machine cannot bring the deployment up (no Docker, port taken, disk full)
 ├── DeploymentFailed    the target started and failed, or never got ready
+├── StageError          a release could not be started, migrated, verified or switched to
 └── ProbeFailed         a probe could not take its evidence
 """
 
@@ -52,6 +54,10 @@ class TriageError(UserError):
     """A triage file is wrong."""
 
 
+class ReleaseError(UserError):
+    """A release does not exist, cannot be what it is said to be, or its ledger is wrong."""
+
+
 class JournalError(UserError):
     """A journal is missing, cut off or edited."""
 
@@ -62,6 +68,10 @@ class RuntimeUnavailable(HarnessError):
 
 class DeploymentFailed(HarnessError):
     """The target started and failed, or never became ready; carries its last log lines."""
+
+
+class StageError(HarnessError):
+    """A step of a rollout did not succeed; carries the last log lines of the component that failed."""
 
 
 class ProbeFailed(HarnessError):
