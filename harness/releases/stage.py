@@ -124,7 +124,7 @@ class Stage(Protocol):
         ...
 
     def watch(self, seconds: float) -> Iterator[Sample]:
-        """Yield a sample several times a second. It asks the edge itself too: no silence looks like health."""
+        """Yield a sample several times a second. It asks the edge itself too: silence is no health."""
         ...
 
     def retire(self, colour: Colour) -> None:
