@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import chain
+from harness.appended import append
 from harness.errors import HarnessError, JournalError
 from harness.records import Event, Finding, Proof, Run
 from harness.revive import Unreadable, revive_event, revive_finding, revive_proof, revive_run
@@ -52,7 +53,7 @@ def create(directory: Path, run: Run) -> Writer:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with head.open("xb") as file:
-            _append(file.fileno(), line)
+            append(file.fileno(), line)
     except FileExistsError:
         raise JournalError(
             f"{directory}: holds a journal already", remedy="Name another directory, or remove this one."
@@ -110,11 +111,9 @@ class Writer:
             if not self._open:
                 raise JournalFull(f"{self.path}: this segment is closed")
             line, digest = chain.encode(self._last, self._counts.total(), kind, payload)
-            size = os.fstat(self._file).st_size
             try:
-                _append(self._file, line)
+                append(self._file, line)
             except OSError as cause:
-                os.ftruncate(self._file, size)  # half a line would read as a crash
                 self._close()
                 raise _full(self.path, cause) from None
             self._last = digest
@@ -276,14 +275,6 @@ def _bytes_of(path: Path) -> bytes:
         raise JournalError(
             f"{path}: {cause.strerror or cause}", remedy="Give the directory of a journal that can be read."
         ) from None
-
-
-def _append(descriptor: int, line: bytes) -> None:
-    """Write all of `line` and force it to disk. Raises OSError."""
-    rest = memoryview(line)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-    os.fsync(descriptor)
 
 
 def _full(path: Path, cause: OSError) -> JournalFull:

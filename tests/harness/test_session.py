@@ -179,7 +179,7 @@ class TestFullDisk:
         def no_room(descriptor: int, line: bytes) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        return lambda: monkeypatch.setattr(journal, "_append", no_room)
+        return lambda: monkeypatch.setattr(journal, "append", no_room)
 
     def test_an_event_that_does_not_fit_ends_the_run_at_the_next_finding(
         self, begin: Open, full: Callable[[], None], tmp_path: Path

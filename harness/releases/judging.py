@@ -1,0 +1,79 @@
+"""Whether a release that has just begun to serve does so well enough to stay. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field
+
+from harness.releases.stage import Colour, Sample, Traffic
+from harness.tomlfile import Closed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits(Closed):
+    """How a release is watched after the switch: for how long, and what it must keep to.
+
+    samples: fewer requests than these in all that time decide nothing, and the release is not taken.
+    error_share: of requests without an answer, or with 5xx. latency_ms: what the mean answer may take.
+    """
+
+    for_s: Annotated[float, Field(strict=True, gt=0)]
+    samples: Annotated[int, Field(strict=True, gt=0)]
+    error_share: Annotated[float, Field(strict=True, ge=0, lt=1)]
+    latency_ms: Annotated[float, Field(strict=True, gt=0)]
+
+
+@dataclass(slots=True)
+class Judge:
+    """Adds up what a colour answers after it was switched to."""
+
+    colour: Colour
+    limits: Limits
+    seen: Traffic = field(default_factory=Traffic)
+    elsewhere: int = 0
+
+    def take(self, sample: Sample) -> str:
+        """Add a sample; return what is wrong beyond doubt already, "" while nothing is."""
+        self.seen = _sum(self.seen, sample.traffic.get(self.colour, Traffic()))
+        self.elsewhere += sample.traffic.get(self.colour.other, Traffic()).requests
+        if self.elsewhere:
+            return f"{self.elsewhere} requests went to {self.colour.other} after the switch to {self.colour}"
+        # As if all that is still to come up to the floor were answered well.
+        if self.seen.errors > self.limits.error_share * max(self.seen.requests, self.limits.samples):
+            return self._errors()
+        return ""
+
+    def conclude(self) -> str:
+        """Return what was wrong in all, "" where the release may stay."""
+        if self.seen.requests < self.limits.samples:
+            return (
+                f"{self.seen.requests} requests in {self.limits.for_s:g} s decide nothing: "
+                f"{self.limits.samples} are the least"
+            )
+        if self.seen.errors > self.limits.error_share * self.seen.requests:
+            return self._errors()
+        if self.seen.latency_ms > self.limits.latency_ms:
+            return (
+                f"{self.seen.latency_ms:.1f} ms for the mean answer of {self.seen.requests}, "
+                f"{self.limits.latency_ms:g} are allowed"
+            )
+        return ""
+
+    def _errors(self) -> str:
+        share = self.seen.errors / self.seen.requests
+        return (
+            f"{self.seen.errors} of {self.seen.requests} requests failed ({share:.1%}), "
+            f"{self.limits.error_share:.1%} are allowed"
+        )
+
+
+def _sum(one: Traffic, other: Traffic) -> Traffic:
+    requests = one.requests + other.requests
+    spent = one.latency_ms * one.requests + other.latency_ms * other.requests
+    return Traffic(
+        requests=requests,
+        errors=one.errors + other.errors,
+        latency_ms=spent / requests if requests else 0.0,
+    )
