@@ -32,6 +32,7 @@ from harness.probes.pace import Pace
 from harness.probes.packages import PackageProbe
 from harness.probes.processes import ProcessProbe
 from harness.probes.raw import RawProbe
+from harness.probes.readback import ReadBackProbe
 from harness.probes.reply import Reply
 from harness.probes.server import ServerProbe
 from harness.probes.starts import StartProbe
@@ -40,6 +41,7 @@ from harness.probes.threads import ThreadsProbe
 from harness.probes.timing import TimingProbe
 from harness.probes.topology import TopologyProbe
 from harness.probes.workers import Workers
+from harness.probes.writes import WriteProbe
 from harness.records import Json, Observation
 from harness.redaction import VAULT
 from harness.runtimes import CannotShow, Deployment, Runtime, Specification, StartFailure
@@ -115,6 +117,10 @@ class Site:
         self.stream = StreamProbe(deployment, auth_header=auth_header)
         self.faults = Faults(deployment)
         self.credentials = Credentials(self.http, contract, deployment.api_key)
+        self.readback = ReadBackProbe(self.http, self.burst, contract=contract, credentials=self.credentials)
+        self.writes = WriteProbe(
+            deployment, policy=policy, contract=contract, credentials=self.credentials, back=self.readback
+        )
         self.openapi = OpenApiProbe(deployment, self.http, contract)
         self.quiet = quiet
         self.load = LoadProbe(deployment, policy=policy, contract=contract, pace=pace, quiet=quiet)

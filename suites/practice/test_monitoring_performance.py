@@ -18,7 +18,6 @@ CONTEXT, STORED = "panotti/middleware/context.py", "panotti/storage/recordings.p
 BEGIN = "        answer = _Answer(scope, receive, send)\n"
 APPEND = "    await connection.execute(_APPEND, {name: getattr(event, name) for name in Event.__slots__})\n"
 WRITE = "    await connection.execute(_MOVES[connection.dialect.name, event.event], _recording(event))\n"
-EACH_KEY = 60  # requests that read back with one key
 SHOWN = 3
 WRITTEN = 600  # requests, half of them writes
 
@@ -122,7 +121,7 @@ def test_errors_are_within_the_service_level(site: Site) -> None:
 @control(ID, intrusive=True, broken_by=(DROPPED, LOST_RECORDING, DOUBLED))
 def test_what_the_generator_counted_is_stored_once(site: Site) -> None:
     """Each write that was acknowledged under load is there once, and nothing is there that was not sent."""
-    path = site.contract.path("recordings.events")
+    site.contract.path("recordings.events")  # first: a target without it needs no load
     result = site.load.delivered(WRITTEN)
     reason = undelivered(result)
     floor(not reason, reason)
@@ -133,7 +132,7 @@ def test_what_the_generator_counted_is_stored_once(site: Site) -> None:
     assert ended is not None
 
     sent = {one for writes in (started, ended) for one in (*writes.acknowledged, *writes.unknown)}
-    stored = _stored(site, path, result, sorted(sent))
+    stored = _stored(site, result, sorted(sent))
 
     wrong = [
         f"{recording}: {count} of {kind}, not 1"
@@ -151,25 +150,11 @@ def _has_every_step(site: Site) -> None:
         site.contract.path(f"recordings.{name}")
 
 
-def _stored(
-    site: Site, path: str, result: LoadResult, recordings: Sequence[str]
-) -> Mapping[str, Counter[str]]:
+def _stored(site: Site, result: LoadResult, recordings: Sequence[str]) -> Mapping[str, Counter[str]]:
     """Read the events of each recording back; count them by name."""
-    keys = [site.key("reader", result.tenant) for _ in range(0, len(recordings), EACH_KEY)]
-    burst = site.burst(
-        len(recordings),
-        [path.replace("{recording_id}", recording) for recording in recordings],
-        each=lambda i: {"key": keys[i // EACH_KEY]},
-    )
-    counts: dict[str, Counter[str]] = {}
-    for hit in burst.hits:
-        floor(
-            hit.reply.ok or hit.reply.status == 404, f"not read back: {hit.reply.status or hit.reply.error}"
-        )
-        events = hit.reply.field("events") if hit.reply.ok else []
-        assert isinstance(events, list), "the events are no list"
-        counts[recordings[hit.number]] = Counter(str(e["event"]) for e in events if isinstance(e, dict))
-    total = sum((found for found in counts.values()), Counter[str]())
+    found = site.readback.events(recordings, result.tenant)
+    counts = {id_: Counter(str(one["event"]) for one in events) for id_, events in found.items()}
+    total = sum(counts.values(), Counter[str]())
     shown: dict[str, Json] = {**total}
     record(Observation(subject=f"events of {len(recordings)} recordings, read back", data=shown))
     return counts
@@ -177,17 +162,7 @@ def _stored(
 
 def _nothing_else(site: Site, result: LoadResult, sent: set[str]) -> None:
     """Compare the listing of the run's own tenant with what was sent."""
-    path, key = site.contract.path("recordings.list"), site.key("reader", result.tenant)
-    listed: list[str] = []
-    cursor: object = ""
-    while cursor is not None:
-        query = f"?limit=200{f'&cursor={cursor}' if cursor else ''}"
-        reply = site.http.get(f"{path}{query}", key=key)
-        floor(reply.ok, f"the listing is not answered: {reply.status or reply.error}")
-        page = reply.field("recordings")
-        assert isinstance(page, list), "the listing is no list"
-        listed += [str(one["recording_id"]) for one in page if isinstance(one, dict)]
-        cursor = reply.field("next_cursor")
+    listed = site.readback.listed(result.tenant)
 
     assert len(listed) == len(set(listed)), "a recording is listed twice"
     acknowledged = set(result.writes["started"].acknowledged)
