@@ -93,6 +93,34 @@ class Unfinished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What an operation came to. why: for anything but taken. serving: the version that serves now."""
+
+    operation: Operation
+    version: str
+    before: str | None
+    result: Result
+    why: str
+    serving: str | None
+    steps: tuple[Stepped, ...]
+    began: float
+    ended: float
+
+    def seconds(self, step: Step) -> float | None:
+        """Return how long a step took, to its end or its failure; None for one that was not taken."""
+        began = [one.at for one in self.steps if one.step is step and one.mark == "begun"]
+        over = [one.at for one in self.steps if one.step is step and one.mark != "begun"]
+        return over[-1] - began[-1] if began and over else None
+
+    @property
+    def recovery_s(self) -> float | None:
+        """From the moment at which clients first met a bad release until none did; None where none had."""
+        met = [one.at for one in self.steps if one.step is Step.SWITCH and one.mark == "begun"]
+        left = [one.at for one in self.steps if one.step is Step.RETURN and one.mark == "done"]
+        return left[-1] - met[0] if met and left else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """What follows from the entries of a ledger.
 

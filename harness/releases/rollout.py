@@ -11,12 +11,22 @@ before it is taken, so that `resume` can go on with what a killed driver had beg
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from harness.errors import ReleaseError, StageError
 from harness.releases.choosing import check_kept, check_new, version_before
-from harness.releases.entries import Begun, Ended, Known, Mark, Operation, Result, Step, Stepped, Unfinished
+from harness.releases.entries import (
+    Begun,
+    Ended,
+    Known,
+    Mark,
+    Operation,
+    Outcome,
+    Result,
+    Step,
+    Stepped,
+    Unfinished,
+)
 from harness.releases.judging import Judge, Limits
 from harness.releases.ledger import Ledger, now
 from harness.releases.stage import Colour, Release, Sample, Stage
@@ -29,23 +39,6 @@ STEPS: Final[dict[Operation, tuple[Step, ...]]] = {
 }
 BACK: Final = (Step.RETURN, Step.DISCARD)
 Listener = Callable[[Stepped | Ended | Sample], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What an operation came to. why: for anything but taken. serving: the version that serves now.
-
-    began, ended: Unix time in seconds.
-    """
-
-    operation: Operation
-    version: str
-    before: str | None
-    result: Result
-    why: str
-    serving: str | None
-    began: float
-    ended: float
 
 
 class Driver:
@@ -149,13 +142,13 @@ class Driver:
             except StageError:
                 pass
         if not self._under_way.why:
-            return self._outcome(self._end("taken"))
+            return self._end("taken")
         if begun.operation == "contract":
-            return self._outcome(self._end("failed", self._under_way.why))
+            return self._end("failed", self._under_way.why)
         for step in BACK:
             self._take(step)
         back = begun.before is not None and self._stage.serving() is begun.colour.other
-        return self._outcome(self._end("returned" if back else "failed", self._under_way.why))
+        return self._end("returned" if back else "failed", self._under_way.why)
 
     def _take(self, step: Step) -> None:
         self._note(step, "begun")
@@ -213,17 +206,14 @@ class Driver:
     def _note(self, step: Step, mark: Mark, why: str = "") -> None:
         self._enter(Stepped(step=step, mark=mark, why=why, at=now()))
 
-    def _end(self, result: Result, why: str = "") -> tuple[Begun, Ended]:
-        begun, ended = self._under_way.begun, Ended(result=result, why=why, at=now())
-        self._enter(ended)
-        return begun, ended
-
     def _enter(self, entry: Stepped | Ended) -> None:
         self._ledger.add(entry)
         self._tell(entry)
 
-    def _outcome(self, told: tuple[Begun, Ended]) -> Outcome:
-        begun, ended = told
+    def _end(self, result: Result, why: str = "") -> Outcome:
+        begun, steps = self._under_way.begun, self._under_way.steps
+        ended = Ended(result=result, why=why, at=now())
+        self._enter(ended)
         return Outcome(
             operation=begun.operation,
             version=begun.version,
@@ -231,6 +221,7 @@ class Driver:
             result=ended.result,
             why=ended.why,
             serving=self._ledger.state.serving,
+            steps=steps,
             began=begun.at,
             ended=ended.at,
         )

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ReleaseError, StageError
-from harness.releases.entries import Ended, State, Step, Stepped
+from harness.releases.entries import Ended, Outcome, State, Step, Stepped
 from harness.releases.ledger import Ledger, read_state
-from harness.releases.rollout import Driver, Outcome
+from harness.releases.rollout import Driver
 from harness.releases.stage import Colour, Sample, Traffic
 from tests.harness.releases.stages import LIMITS, NEW, OLD, Killed, MemoryStage, release
 
