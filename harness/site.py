@@ -214,7 +214,7 @@ class Site:
         )
         began = time.perf_counter()
         with waiting_for_target():
-            failure = self.runtime.try_start(specification, timeout_s=timeout_s)
+            failure = self.runtime.try_start(specification, timeout_s=timeout_s, beside=self.deployment)
         record(
             Observation(
                 subject=f"start tried with {variation.title or 'no change'}",

@@ -153,8 +153,14 @@ class Runtime(Protocol):
         """Return it ready. Raises DeploymentFailed with the last log lines, or RuntimeUnavailable."""
         ...
 
-    def try_start(self, specification: Specification, *, timeout_s: float) -> StartFailure | None:
-        """Start one that is expected not to come up; None when it did become ready (it is stopped again)."""
+    def try_start(
+        self, specification: Specification, *, timeout_s: float, beside: Deployment | None = None
+    ) -> StartFailure | None:
+        """Start one that is expected not to come up; None when it did become ready (it is stopped again).
+
+        beside: one that is up, of the same profile and secrets. Where this one differs from it only in what a
+        server is given, one server may join its stores, and nothing else is brought up.
+        """
         ...
 
     def try_build(self, specification: Specification) -> str | None:

@@ -6,12 +6,14 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar, runtime_checkable
 
 from harness.errors import DeploymentFailed
 from harness.journal import now
 from harness.records import Event, Json
 from harness.runtimes import CannotShow, Deployment, RuntimeName, Specification, StartFailure
+from harness.runtimes.joined import may_join
 from harness.runtimes.launch import Plan, plan
 from harness.runtimes.pki import Authority
 from harness.runtimes.readiness import Door, await_ready
@@ -26,8 +28,8 @@ _LAST_LINES = 25
 _PORT_TAKEN = ("address already in use", "errno 98", "port is already allocated")
 
 
-class Launched(Deployment, Protocol):
-    """A deployment that was started and is not yet known to be ready."""
+class Starting(Protocol):
+    """What was started and is not yet known to be ready."""
 
     door: Door
     started_in_s: float
@@ -48,6 +50,33 @@ class Launched(Deployment, Protocol):
         """What is known better of a failed start."""
         ...
 
+    def logs(self) -> str:
+        """Everything the server has printed so far."""
+        ...
+
+    def stop(self) -> None:
+        """End it and remove everything that belonged to it. Safe to call twice."""
+        ...
+
+
+class Launched(Starting, Deployment, Protocol):
+    """A deployment that was started."""
+
+
+@runtime_checkable
+class Host(Protocol):
+    """A deployment that one server more can join."""
+
+    specification: Specification
+    plan: Plan
+
+    def join(self, plan: Plan) -> Starting:
+        """Start one server beside its own, with its stores and secrets, where no request gets to it."""
+        ...
+
+
+S = TypeVar("S", bound=Starting)
+
 
 class LocalRuntime(ABC):
     """A runtime that starts the target itself. Safe to use from several threads."""
@@ -62,7 +91,7 @@ class LocalRuntime(ABC):
         self.authority = Authority()
         self.ca_file = workspace.folder("ca") / "root.pem"
         self.ca_file.write_bytes(self.authority.certificate)
-        self._up: list[Launched] = []
+        self._up: list[Starting] = []
         self._lock = threading.Lock()
         self._prepared = False
         workspace.on_close(self.close)
@@ -85,18 +114,28 @@ class LocalRuntime(ABC):
 
     def start(self, specification: Specification) -> Deployment:
         """Bring one up and return it ready. Raises `DeploymentFailed` with the last log lines."""
-        launched, failure = self._bring_up(specification, self.target.contract.launch.ready_within_s)
+        self.prepare()
+        planned = plan(self.target, specification, self.authority, replicated=self.replicated)
+        within_s = self.target.contract.launch.ready_within_s
+        launched, failure = self._bring_up(partial(self._launch, planned), within_s)
         if failure is None:
             self._tell("deployment.ready", specification, launched.started_in_s)
             return launched
         self._tell("deployment.failed", specification, launched.started_in_s, status=failure.status)
         raise _failed(self.name, specification, failure, self.target.contract.launch.ready_path)
 
-    def try_start(self, specification: Specification, *, timeout_s: float) -> StartFailure | None:
+    def try_start(
+        self, specification: Specification, *, timeout_s: float, beside: Deployment | None = None
+    ) -> StartFailure | None:
         """Start one that is expected not to come up; None when it did become ready (it is stopped again)."""
-        launched, failure = self._bring_up(specification, timeout_s)
+        self.prepare()
+        host = _host(beside, specification)
+        made = host.plan.made if host else None
+        planned = plan(self.target, specification, self.authority, replicated=self.replicated, made=made)
+        launch: Callable[[Plan], Starting] = host.join if host else self._launch
+        tried, failure = self._bring_up(partial(launch, planned), timeout_s)
         if failure is None:
-            launched.stop()
+            tried.stop()
         return failure
 
     def try_build(self, specification: Specification) -> str | None:
@@ -107,26 +146,22 @@ class LocalRuntime(ABC):
         """Stop every deployment still up and what they shared. Safe to call twice."""
         with self._lock:
             up, self._up = self._up, []
-        for launched in up:
+        for launched in reversed(up):  # first what joined another
             launched.stop()
         self._release()
 
-    def _bring_up(
-        self, specification: Specification, timeout_s: float
-    ) -> tuple[Launched, StartFailure | None]:
+    def _bring_up(self, launch: Callable[[], S], timeout_s: float) -> tuple[S, StartFailure | None]:
         """Start it; when a port was taken by another process in between, start it on another one."""
-        self.prepare()
-        planned = plan(self.target, specification, self.authority, replicated=self.replicated)
         for attempt in range(1, _TRIES + 1):
-            launched, failure = self._once(planned, timeout_s)
+            launched, failure = self._once(launch, timeout_s)
             if failure is None or attempt == _TRIES or not _port_taken(failure):
                 return launched, failure
         raise AssertionError("unreachable: the last try returns")
 
-    def _once(self, planned: Plan, timeout_s: float) -> tuple[Launched, StartFailure | None]:
+    def _once(self, launch: Callable[[], S], timeout_s: float) -> tuple[S, StartFailure | None]:
         with together(self.workspace.root, "starts"), slot(self.workspace.root):
             began = time.monotonic()
-            launched = self._launch(planned)
+            launched = launch()
             with self._lock:
                 self._up.append(launched)
             try:
@@ -148,8 +183,8 @@ class LocalRuntime(ABC):
         launched.stop()
         return launched, failure
 
-    def forget(self, launched: Launched) -> None:
-        """Drop a deployment that was stopped."""
+    def forget(self, launched: Starting) -> None:
+        """Drop what was stopped."""
         with self._lock:
             if launched in self._up:
                 self._up.remove(launched)
@@ -159,6 +194,13 @@ class LocalRuntime(ABC):
         self.progress(
             Event(name=name, profile=specification.profile, seconds=seconds, detail=detail, at=now())
         )
+
+
+def _host(standing: object, specification: Specification) -> Host | None:
+    """What a start can join; None where it needs a deployment of its own."""
+    if isinstance(standing, Host) and may_join(specification, standing.specification):
+        return standing
+    return None
 
 
 def _port_taken(failure: StartFailure) -> bool:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from harness.errors import ContractError, DeploymentFailed, UserError
 from harness.journal import now
 from harness.records import Event
-from harness.runtimes import CannotShow, Completed, RuntimeName, Specification, StartFailure
+from harness.runtimes import CannotShow, Completed, Deployment, RuntimeName, Specification, StartFailure
 from harness.runtimes.bringup import Progress
 from harness.runtimes.launch import API_KEY
 from harness.runtimes.readiness import Door, answers
@@ -64,9 +64,12 @@ class ExternalRuntime:
         self.progress(Event(name="deployment.ready", profile=specification.profile, at=now()))
         return deployment
 
-    def try_start(self, specification: Specification, *, timeout_s: float) -> StartFailure | None:
+    def try_start(
+        self, specification: Specification, *, timeout_s: float, beside: Deployment | None = None
+    ) -> StartFailure | None:
         """Nothing can be started here."""
-        raise CannotShow(f"{_NOT_OURS}; nothing can be started ({specification.profile}, {timeout_s:g} s)")
+        where = f"{specification.profile}, {timeout_s:g} s" + (", beside it" if beside else "")
+        raise CannotShow(f"{_NOT_OURS}; nothing can be started ({where})")
 
     def try_build(self, specification: Specification) -> str | None:
         """Nothing is built here."""

@@ -87,11 +87,17 @@ class Plan:
 
 
 def plan(
-    target: Target, specification: Specification, authority: Authority, *, replicated: bool = False
+    target: Target,
+    specification: Specification,
+    authority: Authority,
+    *,
+    replicated: bool = False,
+    made: Mapping[str, str] | None = None,
 ) -> Plan:
     """Decide a deployment of `target`. Raises `CannotShow` for a change that the target cannot carry.
 
     replicated: the runtime can bring a topology up, where the contract has one for the profile.
+    made: the secrets of a deployment that this one joins; it gets fresh ones without.
     """
     launch, variation = target.contract.launch, specification.variation
     _refuse_impossible(target, variation)
@@ -106,8 +112,9 @@ def plan(
     for change in variation.changes:
         if isinstance(change, Setting):
             settings = _apply(change, launch.settings_prefix, environment, settings)
-    more = topology.secrets if topology and compose is not None else {}
-    made = {name: _generate(kind) for name, kind in {**launch.secrets, **more}.items()}
+    if made is None:
+        more = topology.secrets if topology and compose is not None else {}
+        made = {name: _generate(kind) for name, kind in {**launch.secrets, **more}.items()}
     files, given = _secrets(launch, made, variation, environment)
     modes = [change.mode for change in variation.changes if isinstance(change, SecretFiles)]
     if compose is None:

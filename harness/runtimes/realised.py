@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -93,9 +93,17 @@ class Realised:
 
     def add(self, service: str) -> Box:
         """Start one more container of a service."""
+        networks = self.topology.services[service].networks
+        box = self.run(service, [self.place(service, network) for network in networks])
+        with self.lock:
+            self.boxes.setdefault(service, []).append(box)
+        return box
+
+    def run(self, service: str, where: Sequence[Place]) -> Box:
+        """Start a container as a service has them, which is not counted as one of it."""
         made = self.topology.services[service]
         hardened = self.hardened(service, made)
-        box = self.engine.place(
+        return self.engine.place(
             Request(
                 image=made.image,
                 command=made.command,
@@ -109,11 +117,8 @@ class Realised:
                 options=hardened.options,
             ),
             ports(made),
-            [self.place(service, network) for network in made.networks],
+            where,
         )
-        with self.lock:
-            self.boxes.setdefault(service, []).append(box)
-        return box
 
     def drop(self, service: str, box: Box) -> None:
         """Stop one container of a service as an orchestrator does, and remove it."""

@@ -157,11 +157,10 @@ def provide(found: Realised, authority: Authority) -> None:
     for name, service in found.topology.services.items():
         folder = found.folder / name
         folder.mkdir(mode=0o755, exist_ok=True)
-        if name == contract.application:
-            _write_application(found, service, Folders(root=folder), authority)
-        elif service.x_secrets:
+        if name != contract.application and service.x_secrets:
             files = {secret: plan.made[secret] for secret in service.x_secrets}
             write_secrets(folder / "secrets", files, owner=_owner(service))
+    _provide_application(found, authority)
     if plan.leaf:
         write_edge(found, plan.leaf, authority)
     for path, text in plan.overlay.topology.items():
@@ -169,13 +168,24 @@ def provide(found: Realised, authority: Authority) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
         target.chmod(0o444)
-    if plan.overlay.package:
-        with room_on_disk(found.folder):
-            write_package(found.folder / "overlay", plan.overlay)
 
 
-def _write_application(found: Realised, service: Service, folders: Folders, authority: Authority) -> None:
+def beside(found: Realised, plan: Plan, folder: Path, authority: Authority) -> Realised:
+    """Return the application of what stands as `plan` has it, with files of its own; nothing is started.
+
+    Networks and stores are those of `found`, which removes them.
+    """
+    topology = _described(plan, found.contract, folder, found.images, found.prefix)
+    joined = replace(found, plan=plan, folder=folder, topology=topology, boxes={}, lock=threading.Lock())
+    _provide_application(joined, authority)
+    return joined
+
+
+def _provide_application(found: Realised, authority: Authority) -> None:
     plan, contract = found.plan, found.contract
+    service = found.topology.services[contract.application]
+    folders = Folders(root=found.folder / contract.application)
+    folders.root.mkdir(mode=0o755, exist_ok=True)
     elsewhere = set(contract.secrets) - set(service.x_secrets)
     files = {name: value for name, value in plan.secret_files.items() if name not in elsewhere}
     leaf = authority.issue(service=contract.application) if plan.leaf else None
@@ -184,6 +194,9 @@ def _write_application(found: Realised, service: Service, folders: Folders, auth
     open_to_all(folders.config)
     hand_over(folders.secrets, owned)
     hand_over(folders.tls, owned)
+    if plan.overlay.package:
+        with room_on_disk(found.folder):
+            write_package(found.folder / "overlay", plan.overlay)
 
 
 def write_edge(found: Realised, leaf: Leaf, authority: Authority) -> None:

@@ -13,6 +13,7 @@ from harness.errors import ProbeFailed, RuntimeUnavailable
 from harness.runtimes import CannotShow, Completed, RuntimeName, StartFailure
 from harness.runtimes.container_deployment import LOOPBACK, RELAY_PORT, relay_is_up
 from harness.runtimes.engine import Box
+from harness.runtimes.joined import Joined
 from harness.runtimes.launch import Plan
 from harness.runtimes.merged import MergedLog
 from harness.runtimes.part import Part
@@ -92,6 +93,10 @@ class TopologyDeployment:
         """Start one more replica; it is not waited for."""
         service = self.found.contract.application
         return Part(service, self.found.add(service), self.found)
+
+    def join(self, plan: Plan) -> Joined:
+        """Start one server beside the replicas, with their stores and secrets; the edge does not know it."""
+        return Joined(self._owner, plan, self.found)
 
     def stores(self) -> tuple[Part, ...]:
         """The containers with a named volume."""

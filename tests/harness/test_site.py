@@ -36,8 +36,9 @@ class Starting:
         self.asked.append(specification)
         return "HASH mismatch; key s3cret-of-the-site"
 
-    def try_start(self, specification, *, timeout_s):
+    def try_start(self, specification, *, timeout_s, beside):
         self.asked.append(specification)
+        self.beside = beside
         return self.answer
 
 
@@ -73,6 +74,7 @@ def test_a_start_is_tried_with_the_deployments_own_changes_and_more(site, record
 
     assert failure is site.runtime.answer
     (asked,) = site.runtime.asked
+    assert site.runtime.beside is site.deployment
     assert asked.profile == "production"
     assert asked.variation.changes == setting(CORS_ORIGINS="*").changes
     (seen,) = recorder.telling()

@@ -75,7 +75,9 @@ class FakeRuntime:
         self.progress(Event(name="deployment.ready", profile=specification.profile, seconds=0.1, at=now()))
         return deployment
 
-    def try_start(self, specification: Specification, *, timeout_s: float) -> StartFailure | None:
+    def try_start(
+        self, specification: Specification, *, timeout_s: float, beside: object = None
+    ) -> StartFailure | None:
         return None
 
     def try_build(self, specification: Specification) -> str | None:

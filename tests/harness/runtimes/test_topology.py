@@ -9,13 +9,15 @@ import httpx
 import pytest
 
 from harness import places
-from harness.defects import edit
+from harness.defects import CLEAN, edit, secret, setting
 from harness.errors import DeploymentFailed, RuntimeUnavailable
 from harness.probes.raw import RawProbe
 from harness.runtimes import Specification, topology
 from harness.runtimes.containers import ContainersRuntime
 from harness.runtimes.engine import SubnetTaken
 from harness.runtimes.factory import silent
+from harness.runtimes.launch import plan
+from harness.runtimes.readiness import await_ready
 from harness.target import parse_target
 from harness.watchdog import RUN_LABEL
 from tests.harness.runtimes.conftest import needs_docker
@@ -136,6 +138,74 @@ def nothing_more(runtime):
     before = standing()
     yield
     assert standing() == before
+
+
+def test_a_start_beside_it_is_refused_without_a_topology_of_its_own(runtime, deployment, monkeypatch):
+    def brings_up(plan):
+        raise AssertionError(f"a whole topology for: {plan.specification.variation.title}")
+
+    monkeypatch.setattr(runtime, "_launch", brings_up)
+    wrong = Specification(profile="production", variation=secret("database_password", "not-" * 12))
+
+    with nothing_more(runtime):
+        missing = runtime.try_start(
+            Specification(profile="production", variation=secret("api_key", None)),
+            timeout_s=30,
+            beside=deployment,
+        )
+        refused_by_a_store = runtime.try_start(wrong, timeout_s=30, beside=deployment)
+
+    assert (missing.status, refused_by_a_store.status) == (2, 2)
+    assert "api_key" in missing.output
+    assert "database_password" in refused_by_a_store.output
+
+
+def test_a_start_beside_it_that_is_not_refused_becomes_ready(runtime, deployment):
+    assert runtime.try_start(Specification(profile="production"), timeout_s=60, beside=deployment) is None
+
+
+def test_other_code_gets_a_topology_of_its_own(runtime, deployment, monkeypatch):
+    asked = []
+    monkeypatch.setattr(runtime, "_launch", lambda plan: asked.append(plan) or deployment.join(plan))
+    other = edit("shout", "panotti/__main__.py", "from panotti", "print('other')\nfrom panotti")
+
+    runtime.try_start(Specification(profile="production", variation=other), timeout_s=1, beside=deployment)
+
+    assert [plan.specification.variation for plan in asked] == [other]
+    assert asked[0].made["database_password"] != deployment.plan.made["database_password"]
+
+
+def test_the_edge_does_not_know_who_joined(runtime, deployment):
+    joined = deployment.join(_planned(runtime, deployment, CLEAN))
+    failure = await_ready(joined.door, exited=joined.exit_status, output=joined.logs, timeout_s=60)
+    names = deployment.parts("edge")[0].execute(("getent", "ahostsv4", "app")).stdout
+    replicas = {part.addresses()["application"] for part in deployment.replicas}
+    running = joined.holds_port()
+    joined.stop()
+    joined.stop()
+
+    assert failure is None
+    assert running
+    assert {line.split()[0] for line in names.splitlines()} == replicas
+    assert "started" in joined.logs()
+
+
+def test_who_joins_without_a_certificate_is_asked_in_plain_words(runtime, deployment):
+    without = setting(**dict.fromkeys(deployment.plan.launch.tls.env))
+    with_one, without_one = (
+        deployment.join(_planned(runtime, deployment, variation)) for variation in (CLEAN, without)
+    )
+    schemes = [joined.door.base_url.partition(":")[0] for joined in (with_one, without_one)]
+    for joined in (with_one, without_one):
+        joined.stop()
+
+    assert schemes == ["https", "http"]
+
+
+def _planned(runtime, deployment, variation):
+    specification = Specification(profile="production", variation=variation, instance="joined")
+    made = deployment.plan.made
+    return plan(runtime.target, specification, runtime.authority, replicated=True, made=made)
 
 
 def test_a_topology_that_needs_more_memory_than_there_is_leaves_nothing(runtime, monkeypatch):
