@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from harness.catalogue import load
+from harness.policy.releases import Releases
 from harness.policy.sections import (
     Addresses,
     Auth,
@@ -67,6 +68,7 @@ class Policy(Closed):
     topology: Topology
     resources: Resources
     service_levels: ServiceLevels
+    releases: Releases
     scans: Scans
     gate: Gate
     not_applicable: Mapping[str, Reason]

@@ -3,26 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
 
-from pydantic import Field
-
+from harness.policy.releases import Watch
 from harness.releases.stage import Colour, Sample, Traffic
-from harness.tomlfile import Closed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits(Closed):
-    """How a release is watched after the switch: for how long, and what it must keep to.
-
-    samples: fewer requests than these in all that time decide nothing, and the release is not taken.
-    error_share: of requests without an answer, or with 5xx. latency_ms: what the mean answer may take.
-    """
-
-    for_s: Annotated[float, Field(strict=True, gt=0)]
-    samples: Annotated[int, Field(strict=True, gt=0)]
-    error_share: Annotated[float, Field(strict=True, ge=0, lt=1)]
-    latency_ms: Annotated[float, Field(strict=True, gt=0)]
 
 
 @dataclass(slots=True)
@@ -30,7 +13,7 @@ class Judge:
     """Adds up what a colour answers after it was switched to."""
 
     colour: Colour
-    limits: Limits
+    limits: Watch
     seen: Traffic = field(default_factory=Traffic)
     elsewhere: int = 0
 

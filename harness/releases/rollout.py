@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from harness.errors import ReleaseError, StageError
+from harness.policy.releases import Watch
 from harness.releases.choosing import check_kept, check_new, version_before
 from harness.releases.entries import (
     Begun,
@@ -27,7 +28,7 @@ from harness.releases.entries import (
     Stepped,
     Unfinished,
 )
-from harness.releases.judging import Judge, Limits
+from harness.releases.judging import Judge
 from harness.releases.ledger import Ledger, now
 from harness.releases.stage import Colour, Release, Sample, Stage
 
@@ -45,7 +46,7 @@ class Driver:
     """Drives one stage by one ledger. listener: is told of every step and of what is seen of the traffic."""
 
     def __init__(
-        self, stage: Stage, ledger: Ledger, limits: Limits, listener: Listener = lambda _: None
+        self, stage: Stage, ledger: Ledger, limits: Watch, listener: Listener = lambda _: None
     ) -> None:
         self._stage = stage
         self._ledger = ledger

@@ -9,10 +9,10 @@ from hashlib import sha256
 from typing import Any
 
 from harness.errors import ReleaseError, StageError
-from harness.releases.judging import Limits
+from harness.policy.releases import Watch
 from harness.releases.stage import Colour, Phase, Release, Sample, Traffic
 
-LIMITS = Limits(for_s=2.0, samples=100, error_share=0.01, latency_ms=250.0)
+LIMITS = Watch(for_s=2.0, samples=100, error_share=0.01, latency_ms=250.0)
 GOOD = Traffic(requests=60, latency_ms=10.0)
 
 

@@ -1,0 +1,41 @@
+"""The sections of a policy about releases: how one takes the place of another, and comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harness.policy.sections import Count, Milliseconds, Seconds, Share
+from harness.tomlfile import Closed
+
+Kept = Literal["sessions", "limits", "revocations", "in-flight"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch(Closed):
+    """How a release is watched once it serves: for how long, and what it must keep to, or clients go back.
+
+    samples: fewer requests than these in all that time decide nothing, and the release is not taken.
+    error_share: of requests without an answer, or with 5xx. latency_ms: what the mean answer may take.
+    """
+
+    for_s: Seconds
+    samples: Count
+    error_share: Share
+    latency_ms: Milliseconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Releases(Closed):
+    """Rollouts and rollbacks.
+
+    switch_s: a switch takes no longer, nor does one back. recovery_s: from the first moment at which clients
+    meet a bad release until none does. survive: what a rollback leaves as it was.
+    """
+
+    switch_s: Seconds
+    recovery_s: Seconds
+    survive: Annotated[tuple[Kept, ...], Field(min_length=1)]
+    watch: Watch
