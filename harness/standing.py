@@ -38,16 +38,27 @@ def standing() -> dict[str, Mapping[str, str]]:
 
 
 def forget(run_id: str) -> None:
-    """Let go of a run that was removed."""
+    """Let go of a run that was removed, and of its releases."""
     (KEPT / f"{run_id}.json").unlink()
+    ledger(run_id).unlink(missing_ok=True)
 
 
-def reach(profile: str) -> Reach:
-    """Return how the newest deployment of a profile is reached. Raises `UserError` where none stands."""
-    runs = [told for told in standing().values() if told["profile"] == profile]
+def ledger(run_id: str) -> Path:
+    """Return where the releases of a run are remembered."""
+    return KEPT / f"{run_id}.ledger"
+
+
+def newest(profile: str) -> str:
+    """Return the run of the newest deployment of a profile. Raises `UserError` where none stands."""
+    runs = [run_id for run_id, told in standing().items() if told["profile"] == profile]
     if not runs:
         raise UserError(
             f"no deployment of {profile} is up",
             remedy=f"Bring one up (harness up {profile}), or name a server with --base-url.",
         )
-    return read_reach(Path(runs[-1]["directory"]) / _REACH)
+    return runs[-1]
+
+
+def reach(profile: str) -> Reach:
+    """Return how the newest deployment of a profile is reached. Raises `UserError` where none stands."""
+    return read_reach(Path(standing()[newest(profile)]["directory"]) / _REACH)

@@ -185,9 +185,9 @@ class State:
         return replace(self, taken=taken, serving=begun.version, expanded=expanded, unfinished=None)
 
 
-def fold(entries: Iterable[Entry]) -> State:
-    """Return what follows from entries, in their order."""
-    state = State()
+def fold(entries: Iterable[Entry], state: State | None = None) -> State:
+    """Return what follows from entries, in their order, after a state or from the very beginning."""
+    state = state or State()
     for entry in entries:
         state = state.after(entry)
     return state

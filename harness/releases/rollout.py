@@ -19,11 +19,13 @@ from harness.releases.choosing import check_kept, check_new, version_before
 from harness.releases.entries import (
     Begun,
     Ended,
+    Entry,
     Known,
     Mark,
     Operation,
     Outcome,
     Result,
+    State,
     Step,
     Stepped,
     Unfinished,
@@ -40,6 +42,28 @@ STEPS: Final[dict[Operation, tuple[Step, ...]]] = {
 }
 BACK: Final = (Step.RETURN, Step.DISCARD)
 Listener = Callable[[Stepped | Ended | Sample], None]
+
+
+def adoption(state: State, stage: Stage) -> tuple[Entry, ...]:
+    """Return the entries for a release that serves without the ledger saying so; none where it says so.
+
+    Raises `ReleaseError` where another release of that version is known.
+    """
+    colour = stage.serving()
+    found = None if colour is None else stage.release_of(colour)
+    if colour is None or found is None:
+        return ()
+    known = state.releases.get(found.version)
+    if known is not None and known != found:
+        raise ReleaseError(
+            f"{found.told} serves, and the ledger has {known.told}",
+            remedy="Somebody put it there by hand: put a release into service under another version.",
+        )
+    if state.serving == found.version:
+        return ()
+    begun = Begun(operation="adopt", version=found.version, before=None, colour=colour, at=now())
+    first = () if known else (Known(release=found, at=now()),)
+    return (*first, begun, Ended(result="taken", at=now()))
 
 
 class Driver:
@@ -96,21 +120,8 @@ class Driver:
                 f"the {state.unfinished.begun.operation} of {state.unfinished.begun.version} is unfinished",
                 remedy="Bring it to an end first: harness release --resume.",
             )
-        colour = self._stage.serving()
-        found = None if colour is None else self._stage.release_of(colour)
-        if colour is None or found is None or state.serving == found.version:
-            return
-        known = state.releases.get(found.version)
-        if known is None:
-            self._ledger.add(Known(release=found, at=now()))
-        elif known != found:
-            raise ReleaseError(
-                f"{found.told} serves, and the ledger has {known.told}",
-                remedy="Somebody put it there by hand: put a release into service under another version.",
-            )
-        begun = Begun(operation="adopt", version=found.version, before=None, colour=colour, at=now())
-        self._ledger.add(begun)
-        self._end("taken")
+        for entry in adoption(state, self._stage):
+            self._ledger.add(entry)
 
     def _begin(self, operation: Operation, version: str) -> Outcome:
         serving = self._stage.serving()
