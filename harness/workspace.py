@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -81,7 +80,8 @@ class Workspace:
     def close(self) -> None:
         """Close what was registered; the owner removes the directory. Safe to call twice.
 
-        Where a closer fails, the watchdog takes over: it removes what is left.
+        What a part of the run that was killed has left goes too. Where a closer fails, the watchdog takes
+        over: it removes what is left.
         """
         try:
             self._closers.close()
@@ -103,7 +103,7 @@ class Workspace:
         if guard is None:
             return
         if clean:
-            shutil.rmtree(self.root, ignore_errors=True)
+            watchdog.sweep(self.run_id, self.root)
             _dismiss(guard)
         elif guard.stdin is not None:
             guard.stdin.close()

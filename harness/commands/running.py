@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -45,7 +46,8 @@ class Child:
 
 
 def spawn(label: str, suites: Path, directory: Path, arguments: Sequence[str]) -> Child:
-    """Start pytest on `suites`. It has a session of its own: Ctrl-C reaches it through `interrupt` alone."""
+    """Start pytest on `suites`. It has a session of its own: Ctrl-C reaches it and its workers through
+    `_interrupt` alone."""
     log = directory / f"pytest-{label}.log"
     argv = [
         *(
@@ -167,7 +169,5 @@ def _interrupt(children: Sequence[Child], times: int, console: Console) -> None:
     if times == 1:
         console.print("Interrupted: stopping what is up. Ctrl-C again does it the hard way.")
     for child in running:
-        if times == 1:
-            os.kill(child.process.pid, signal.SIGINT)
-        else:
-            child.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.process.pid, signal.SIGINT if times == 1 else signal.SIGKILL)

@@ -8,6 +8,7 @@ it any more, not even ROLLBACK, because the next answer would have to be waited 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import Connection, event, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -31,6 +32,9 @@ OWN_ERRORS = ("22", "23", "42")
 REFUSED = ("28", "3D")
 # Migrations of servers that start together take turns on this number; any would do that is always the same.
 MIGRATION_LOCK: Final = 0x70616E6F747469
+# Seconds without use after which a connection is asked before a request depends on it: a peer that is gone
+# together with its network says nothing, and only an answer that does not come shows it.
+IDLE: Final = 1.0
 # One statement of a migration may rewrite a table.
 MIGRATION_TIMEOUT: Final = 600.0
 
@@ -127,6 +131,7 @@ class PostgreSQLDatabase:
             pool_timeout=timeout,
         )
         self._readers = self._writers.execution_options(isolation_level="AUTOCOMMIT")
+        event.listen(self._writers.sync_engine, "checkin", _remember)
         event.listen(self._writers.sync_engine, "checkout", _refuse_ended)
 
     @asynccontextmanager
@@ -186,10 +191,22 @@ class PostgreSQLProbe:
         return "it takes no writes: it is a standby" if row[1] else None
 
 
-def _refuse_ended(connection: Any, _record: Any, _proxy: Any) -> None:
-    # The end of a connection is seen without asking: the pool then opens another one.
+def _remember(_connection: Any, record: Any) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _refuse_ended(connection: Any, record: Any, _proxy: Any) -> None:
+    # The end of a connection is mostly seen without asking: the pool then opens another one.
     if connection.driver_connection.is_closed():
         raise DisconnectionError("the database ended this connection")
+    if time.monotonic() - record.info.get("used", float("inf")) < IDLE:
+        return
+    try:
+        connection.run_async(lambda driver: driver.execute("SELECT 1"))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        # The others were lost with it, most likely: all are opened anew.
+        connection.driver_connection.terminate()
+        raise InvalidatePoolError from error
 
 
 @asynccontextmanager

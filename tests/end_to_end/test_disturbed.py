@@ -70,6 +70,23 @@ def test_a_second_interrupt_ends_it_at_once(start: Starter) -> None:
 
 
 @needs_docker
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interrupted_topology_is_cleared_away(start: Starter, times: int) -> None:
+    run = start("-p", "production", "--runtime", "containers")
+    run.wait_for("deployment.ready")
+
+    for _ in range(times):
+        run.process.send_signal(signal.SIGINT)
+        run.watch(0.3)
+    out, err = run.process.communicate(timeout=120)
+
+    assert run.process.returncode == 2
+    assert "Traceback" not in out + err
+    run.assert_gone()
+    assert reporting.decided(run.journal).status == 2
+
+
+@needs_docker
 def test_docker_that_stops_midway_is_named_and_closes_no_gate_by_itself(
     daemon: Daemon, start: Starter
 ) -> None:

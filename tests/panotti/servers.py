@@ -8,8 +8,10 @@ import secrets
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -140,3 +142,49 @@ class Redis(Server):
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
+
+
+class Network:
+    """A way to a server's port that can lose its connections, as a network does that is taken away.
+
+    Both ends of a lost connection hear nothing of it; whoever goes on talking is told then (a reset).
+    """
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._lost = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def lose(self) -> None:
+        """All connections that there are."""
+        self._lost.set()
+        self._lost = threading.Event()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self._target))
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=_copy, args=(source, sink, self._lost), daemon=True).start()
+
+
+def _copy(source: socket.socket, sink: socket.socket, lost: threading.Event) -> None:
+    try:
+        while data := source.recv(65536):
+            if lost.is_set():
+                # Closed without lingering, it is reset.
+                source.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                source.close()
+                return
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,13 +23,47 @@ from harness.verdict import Verdict
 from tests.harness import make
 
 DOES_NOTHING = "pass"
+# Neither it nor its worker ends at the first interrupt, of which the worker alone tells.
+STUBBORN = """
+import os, signal, time
+signal.signal(signal.SIGINT, lambda *_: os.getpid() == leader or os.write(1, b"heeded\\n"))
+leader = os.getpid()
+worker = os.fork()
+if worker:
+    print(worker, flush=True)
+while True:
+    time.sleep(60)
+"""
 
 
 def child(folder: Path, label: str, program: str = DOES_NOTHING) -> Child:
-    process = subprocess.Popen([sys.executable, "-I", "-S", "-c", program], stdin=subprocess.DEVNULL)
     log = folder / f"pytest-{label}.log"
-    log.touch()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", program],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            start_new_session=True,
+        )
     return Child(label=label, log=log, process=process)
+
+
+def first_lines(log: Path, number: int) -> list[str]:
+    """Waits until there are so many."""
+    deadline = time.monotonic() + 30
+    while log.read_text().count("\n") < number:
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.01)
+    return log.read_text().splitlines()
+
+
+def await_end(pid: int) -> None:
+    """Waits until the process is gone, or a zombie that nobody has asked about."""
+    deadline = time.monotonic() + 30
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 def text(console: Console) -> str:
@@ -114,25 +150,26 @@ class TestFollow:
         assert "production" in text(console)
         assert "1/2" in text(console)
 
-    def test_the_first_interrupt_is_passed_on_and_the_second_kills(
+    def test_the_first_interrupt_is_passed_on_and_the_second_kills_workers_too(
         self, tmp_path: Path, segment: journal.Writer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        stubborn = child(tmp_path, "production", "import time; time.sleep(60)")
-        presses = iter([KeyboardInterrupt, KeyboardInterrupt])
-        sent: list[tuple[int, int]] = []
+        stubborn = child(tmp_path, "production", STUBBORN)
+        worker = int(first_lines(stubborn.log, 1)[0])
+        presses = iter([1, 2])
 
         def sleep(_: float) -> None:
             if press := next(presses, None):
-                raise press
+                first_lines(stubborn.log, press)
+                raise KeyboardInterrupt
             stubborn.process.wait(30)
 
         monkeypatch.setattr(running, "time", SimpleNamespace(sleep=sleep))
-        monkeypatch.setattr(running, "os", SimpleNamespace(kill=lambda *given: sent.append(given)))
         console = Console(file=io.StringIO(), width=200)
 
         assert follow([stubborn], segment.directory, console) == 2
-        assert sent == [(stubborn.process.pid, signal.SIGINT)]
+        assert first_lines(stubborn.log, 2)[1] == "heeded"
         assert stubborn.process.returncode == -signal.SIGKILL
+        await_end(worker)
         assert "Ctrl-C again" in text(console)
 
 

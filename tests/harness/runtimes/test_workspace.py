@@ -54,6 +54,13 @@ def test_a_run_leaves_nothing() -> None:
     assert guard.returncode == 0
 
 
+def test_what_a_killed_part_of_the_run_has_left_is_removed_at_its_end() -> None:
+    with Workspace.open():
+        left = subprocess.Popen(["sleep", "600"], start_new_session=True)
+
+    assert left.wait(5) == -signal.SIGKILL
+
+
 def test_a_child_joins_and_leaves_the_run_to_its_owner() -> None:
     with Workspace.open() as run:
         with Workspace.open() as joined:

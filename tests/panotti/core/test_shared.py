@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from panotti.backends import choose
@@ -18,7 +21,7 @@ from panotti.storage.postgresql import PostgreSQLStore
 from tests.panotti.conftest import Shared
 from tests.panotti.core.client import Client
 from tests.panotti.core.conftest import SECRETS, Serve, secrets_for
-from tests.panotti.servers import PostgreSQL
+from tests.panotti.servers import USER, Network, PostgreSQL
 
 ADMIN = {"X-API-Key": SECRETS.api_key}
 WRITE = {"recordingId": "r1"}
@@ -65,6 +68,42 @@ def test_a_restarted_database_costs_no_later_request(serve: Serve, shared: Share
     await_readiness(server, 200)
 
     assert server.post("/api/recording-started", headers=ADMIN, json=WRITE).status_code == 200
+
+
+def test_a_lost_connection_costs_no_request(
+    serve: Serve, shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panotti.storage.postgresql.IDLE", 0.0)
+    network = Network(shared.postgresql.port)
+    through = f"postgresql://{USER}@127.0.0.1:{network.port}/{shared.database}"
+    server = serve(**QUICK, database_url=through)
+    assert server.post("/api/recording-started", headers=ADMIN, json=WRITE).status_code == 200
+
+    network.lose()
+
+    assert server.post("/api/recording-started", headers=ADMIN, json=WRITE).status_code == 200
+    network.close()
+
+
+def test_a_retry_on_another_replica_has_one_effect(serve: Serve) -> None:
+    replicas = [serve(), serve()]
+    for replica in replicas:
+        # FastAPI builds its routes at the first request, and hushes warnings meanwhile, which only one
+        # thread of a process can do: replicas that are processes have one each.
+        replica.get("/api/recordings", headers=ADMIN)
+    headers = ADMIN | {"Idempotency-Key": "0123456789abcdef"}
+
+    def send(number: int) -> httpx.Response:
+        return replicas[number % 2].post("/api/recording-started", headers=headers, json=WRITE)
+
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(send, range(8)))
+
+    stored = [reply for reply in replies if reply.status_code == 200]
+    assert {reply.status_code for reply in replies} <= {200, 409}, [reply.text for reply in replies]
+    assert len({reply.text for reply in stored}) == 1
+    listed = replicas[0].get("/api/recordings", headers=ADMIN).json()
+    assert json.dumps(listed).count('"r1"') == 1
 
 
 def test_the_quota_holds_over_replicas(serve: Serve) -> None:
