@@ -20,6 +20,7 @@ class Declaration:
     broken_by: the defects that must make it fail, at least one; beside them those that take its sight away.
     setup: a variation of the deployment that the check needs; CLEAN shares the profile's deployment.
     fresh: the check dirties its deployment (kills, faults, exhausted stores): it gets one of its own.
+    group: it dirties its deployment as others of that name do, and shares one with those alone.
     profiles: where the check means something; empty = in every profile.
     runtimes: runtimes that can show it; empty = all. Elsewhere it is `not-verified` with `why_not`.
     intrusive: sends floods, brute force or faults: on `external` only with leave.
@@ -31,6 +32,7 @@ class Declaration:
     broken_by: tuple[Variation, ...]
     setup: Variation = CLEAN
     fresh: bool = False
+    group: str = ""
     profiles: tuple[str, ...] = ()
     runtimes: tuple[str, ...] = ()
     why_not: str = ""
@@ -53,6 +55,7 @@ def control(
     broken_by: Variation | tuple[Variation, ...],
     setup: Variation = CLEAN,
     fresh: bool = False,
+    group: str = "",
     profiles: tuple[str, ...] = (),
     runtimes: tuple[str, ...] = (),
     why_not: str = "",
@@ -72,6 +75,7 @@ def control(
         broken_by=defects,
         setup=setup,
         fresh=fresh,
+        group=group,
         profiles=profiles,
         runtimes=runtimes,
         why_not=why_not,

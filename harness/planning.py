@@ -79,9 +79,11 @@ def need(declaration: Declaration, case: Case, check: str, runtimes: Sequence[Ru
     planted = (declaration.setup, *([case.defect] if case.defect else ()))
     for runtime in runtimes:
         if not _why_not(declaration, planted, runtime):
-            instance = check if declaration.fresh and runtime != "external" else "shared"
+            own = check if declaration.fresh else declaration.group
             specification = Specification(
-                profile=case.profile, variation=variation_for(case.profile, planted), instance=instance
+                profile=case.profile,
+                variation=variation_for(case.profile, planted),
+                instance=own if own and runtime != "external" else "shared",
             )
             return Need(runtime=runtime, specification=specification)
     return Refusal(reason=_why_not(declaration, planted, runtimes[0]))

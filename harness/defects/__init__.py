@@ -82,7 +82,17 @@ class Scanner:
     fault: Literal["blind", "stale"]
 
 
-Change = Setting | Edit | Secret | SecretFiles | Certificate | Container | Added | Scanner
+Misstep = Literal["unverified", "unwatched", "stays", "forgetful", "by tag", "cold", "abrupt"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """A driver of rollouts that goes wrong in one way; `harness.releases.faulty` has them."""
+
+    misstep: Misstep
+
+
+Change = Setting | Edit | Secret | SecretFiles | Certificate | Container | Added | Scanner | Rollout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +116,8 @@ class Variation:
     def needs_containers(self) -> bool:
         """Whether only the `containers` runtime can realise it."""
         return any(
-            isinstance(change, Container) or (isinstance(change, Edit) and _of_containers(change.path))
+            isinstance(change, Container | Rollout)
+            or (isinstance(change, Edit) and _of_containers(change.path))
             for change in self.changes
         )
 
@@ -182,6 +193,11 @@ def scanner(
 ) -> Variation:
     """A scanner that cannot see: its check must not decide anything."""
     return Variation(title=title, changes=(Scanner(tool=tool, fault=fault),), blinds=True)
+
+
+def rollout(title: str, misstep: Misstep) -> Variation:
+    """A rollout that goes wrong: `rollout("a release gets traffic unverified", "unverified")`."""
+    return Variation(title=title, changes=(Rollout(misstep=misstep),))
 
 
 def blinding(variation: Variation) -> Variation:

@@ -136,6 +136,14 @@ class TestNeed:
         assert not own.shared
         assert needed(fresh=True, runtimes=("external",)).shared, "there is only the one that is up"
 
+    def test_a_group_of_checks_has_a_deployment_that_no_other_shares(self) -> None:
+        one, other = needed(group="releases"), needed(group="releases", control=make.OTHER)
+
+        assert one == other
+        assert not one.shared
+        assert one != needed(group="others")
+        assert needed(group="releases", runtimes=("external",)).shared
+
     def test_a_defect_is_planted_on_top_of_the_setup(self) -> None:
         found = needed(Case(profile="production", defect=ANY, selftest=True), setup=setting(WORKERS=2))
 

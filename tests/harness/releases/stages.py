@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -28,6 +28,7 @@ def release(version: str = "1.0.0", **given: str) -> Release:
 
 OLD = release("1.0.0")
 NEW = release("1.1.0", schema="0002")
+IMAGE = "panotti:candidate"  # the tag of NEW's image
 
 
 @dataclass
@@ -46,6 +47,7 @@ class MemoryStage:
     refuses: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
     answers: Mapping[str, Traffic] = field(default_factory=dict)
     elsewhere: Traffic = field(default_factory=Traffic)
+    tagged: str = NEW.image
 
     @classmethod
     def serving_old(cls, **given: Any) -> MemoryStage:
@@ -69,7 +71,9 @@ class MemoryStage:
         return self.at.get(colour)
 
     def identify(self, version: str, image: str, configuration: str) -> Release:
-        raise ReleaseError(f"no image {image} for {version} with {configuration}")
+        if image != IMAGE:
+            raise ReleaseError(f"there is no image {image}", remedy="Build it first.")
+        return replace(NEW, version=version, image=self.tagged, configuration=configuration)
 
     def migrate(self, release: Release, phase: Phase) -> None:
         self._call(phase, release, lambda: self.schema.append((phase, release.schema)))

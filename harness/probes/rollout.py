@@ -1,0 +1,157 @@
+"""Releases put into service at one deployment, returned to, and interrupted; what is seen of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from harness.defects import Misstep
+from harness.evidence import record, waiting_for_target
+from harness.policy.releases import Watch
+from harness.records import Json, Observation
+from harness.releases.entries import Ended, Mark, Outcome, State, Step, Stepped
+from harness.releases.faulty import FaultyDriver, Means
+from harness.releases.ledger import Ledger, read_state
+from harness.releases.rollout import Driver, Listener
+from harness.releases.stage import Colour, Release, Sample, Stage
+
+_WHILE_S: Final = 3600.0
+_SHOWN: Final = 600  # characters of a reason
+
+
+class Interrupted(BaseException):
+    """The driver ends here as if it had been killed: no step of its own follows."""
+
+
+class RolloutProbe:
+    """Drives the rollouts of one deployment, by a ledger of its own that lives as long as the probe.
+
+    A defect that is a misstep of the driver is planted here. kill: ends every replica of a colour at once.
+    """
+
+    def __init__(
+        self, stage: Stage, watch: Watch, *, misstep: Misstep | None, kill: Callable[[Colour], None]
+    ) -> None:
+        self.stage = stage
+        self.outcomes: list[Outcome] = []
+        self._watch = watch
+        self._misstep = misstep
+        self._tags: dict[str, str] = {}
+        self._means = Means(tags=self._tags, kill=kill)
+        self._folder = TemporaryDirectory(prefix="ledger-")
+        self._path = Path(self._folder.name) / "ledger"
+
+    @property
+    def state(self) -> State:
+        """What the ledger says."""
+        return read_state(self._path)
+
+    def identify(self, version: str, tag: str, configuration: str) -> Release:
+        """Return what a tag stands for now, as a release."""
+        found = self.stage.identify(version, tag, configuration)
+        self._tags[version] = tag
+        return found
+
+    def release(self, release: Release) -> Outcome:
+        """Put a release into service. Raises `ReleaseError` where it cannot be tried."""
+        return self._drive(lambda driver: driver.release(release))
+
+    def rollback(self, version: str | None = None) -> Outcome:
+        """Return to a kept release."""
+        return self._drive(lambda driver: driver.rollback(version))
+
+    def contract(self) -> Outcome:
+        """Remove from the schema what only older releases use."""
+        return self._drive(lambda driver: driver.contract())
+
+    def resume(self) -> Outcome | None:
+        """Let another driver go on with what was interrupted; None where it finds nothing to do."""
+        return self._attempt(lambda driver: driver.resume())
+
+    def interrupted(self, work: Callable[[Driver], Outcome | None], step: Step, mark: Mark) -> bool:
+        """Begin `work`, and end its driver once a step has that mark; whether it came so far."""
+        try:
+            self._attempt(work, until=(step, mark))
+        except Interrupted:
+            record(Observation(subject=f"a driver was ended at {step} {mark}", data={}))
+            return True
+        return False
+
+    @contextmanager
+    def watched(self) -> Iterator[list[Sample]]:
+        """Look at the edge's traffic all the time inside the block; return what is seen, in its order."""
+        samples: list[Sample] = []
+        over = threading.Event()
+
+        def look() -> None:
+            for sample in self.stage.watch(_WHILE_S):
+                samples.append(sample)
+                if over.is_set():
+                    return
+
+        with ThreadPoolExecutor(max_workers=1) as eyes:
+            looking = eyes.submit(look)
+            try:
+                yield samples
+            finally:
+                over.set()
+                looking.result()
+
+    def close(self) -> None:
+        """Forget the ledger."""
+        self._folder.cleanup()
+
+    def _drive(self, work: Callable[[Driver], Outcome]) -> Outcome:
+        found = self._attempt(work)
+        assert found is not None, "an operation that was begun has an outcome"
+        return found
+
+    def _attempt(
+        self, work: Callable[[Driver], Outcome | None], until: tuple[Step, Mark] | None = None
+    ) -> Outcome | None:
+        def listen(told: Stepped | Ended | Sample) -> None:
+            if isinstance(told, Stepped) and (told.step, told.mark) == until:
+                raise Interrupted
+
+        with Ledger.hold(self._path) as ledger, waiting_for_target():
+            outcome = work(self._driver(ledger, listen))
+        if outcome is not None:
+            self.outcomes.append(outcome)
+            _record(outcome)
+        return outcome
+
+    def _driver(self, ledger: Ledger, listener: Listener) -> Driver:
+        if self._misstep is None:
+            return Driver(self.stage, ledger, self._watch, listener)
+        return FaultyDriver(self._misstep, self._means, self.stage, ledger, self._watch, listener)
+
+
+def _record(outcome: Outcome) -> None:
+    steps: list[Json] = [
+        {"step": one.step, "mark": one.mark, "at_s": round(one.at - outcome.began, 2)}
+        for one in outcome.steps
+        if one.mark != "begun"
+    ]
+    record(
+        Observation(
+            subject=f"{outcome.operation} of {outcome.version}: {outcome.result}",
+            data={
+                "before": outcome.before,
+                "serving": outcome.serving,
+                "why": outcome.why[:_SHOWN],
+                "steps": steps,
+                "switch_s": _rounded(outcome.seconds(Step.SWITCH)),
+                "recovery_s": _rounded(outcome.recovery_s),
+                "seconds": _rounded(outcome.ended - outcome.began),
+            },
+        )
+    )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)

@@ -1,0 +1,72 @@
+"""Drivers that go wrong in one way each: the counterexamples of the checks on releases and rollbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from harness.defects import Misstep
+from harness.errors import StageError
+from harness.policy.releases import Watch
+from harness.releases.entries import Begun, Outcome, Step
+from harness.releases.ledger import Ledger
+from harness.releases.rollout import Driver, Listener
+from harness.releases.stage import Colour, Stage
+
+# Steps that are entered as done, and not taken.
+_LEFT_OUT: Final[Mapping[Misstep, Collection[Step]]] = {
+    "unverified": (Step.VERIFY,),
+    "unwatched": (Step.WATCH,),
+    "stays": (Step.RETURN, Step.DISCARD),
+    "by tag": (Step.VERIFY,),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What some missteps need. tags: the tag that a version was built under. kill: ends a colour at once."""
+
+    tags: Mapping[str, str]
+    kill: Callable[[Colour], None]
+
+
+class FaultyDriver(Driver):
+    """A driver with one misstep."""
+
+    def __init__(
+        self, misstep: Misstep, means: Means, stage: Stage, ledger: Ledger, limits: Watch, listener: Listener
+    ) -> None:
+        super().__init__(stage, ledger, limits, listener)
+        self._misstep = misstep
+        self._means = means
+
+    def resume(self) -> Outcome | None:
+        """Bring to an end what another driver had begun, unless this one forgets what it began."""
+        return None if self._misstep == "forgetful" else super().resume()
+
+    def _do(self, step: Step, begun: Begun) -> None:
+        if step in _LEFT_OUT.get(self._misstep, ()):
+            return
+        match self._misstep, step:
+            case "unverified", Step.START:
+                with suppress(StageError):
+                    super()._do(step, begun)
+            case "by tag", Step.START:
+                self._start_by_tag(begun)
+            case "abrupt", Step.SWITCH:
+                self._means.kill(begun.colour.other)
+                super()._do(step, begun)
+            case "cold", Step.SWITCH:
+                super()._do(step, begun)
+                self._stage.retire(begun.colour.other)
+            case _:
+                super()._do(step, begun)
+
+    def _start_by_tag(self, begun: Begun) -> None:
+        """Start what the release's tag stands for now."""
+        kept = self._ledger.state.releases[begun.version]
+        tag = self._means.tags.get(kept.version)
+        found = self._stage.identify(kept.version, tag, kept.configuration) if tag else kept
+        self._stage.start(begun.colour, found)

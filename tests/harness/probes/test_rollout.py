@@ -1,0 +1,154 @@
+"""Rollouts at a stage in memory: what the probe records, and every misstep that a driver can have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from harness.defects import Misstep
+from harness.errors import StageError
+from harness.probes.rollout import RolloutProbe
+from harness.releases.entries import Step
+from harness.releases.stage import Colour, Traffic
+from tests.harness.releases.stages import IMAGE, LIMITS, NEW, OLD, MemoryStage, release
+
+BAD = {"answers": {NEW.version: Traffic(requests=60, errors=6, latency_ms=1.0)}}
+Made = Callable[..., RolloutProbe]
+
+
+@pytest.fixture
+def made() -> Iterator[Made]:
+    probes: list[RolloutProbe] = []
+
+    def make(misstep: Misstep | None = None, **given: Any) -> RolloutProbe:
+        stage = MemoryStage.serving_old(**given)
+        probe = RolloutProbe(
+            stage, LIMITS, misstep=misstep, kill=lambda colour: stage.calls.append(f"kill {colour}")
+        )
+        probes.append(probe)
+        return probe
+
+    yield make
+    for probe in probes:
+        probe.close()
+
+
+def stage_of(probe: RolloutProbe) -> MemoryStage:
+    assert isinstance(probe.stage, MemoryStage)
+    return probe.stage
+
+
+def test_what_a_rollout_came_to_is_evidence(made: Made, recorder: Any) -> None:
+    probe = made()
+
+    outcome = probe.release(NEW)
+    probe.rollback()
+
+    first, second = (one.data for one in recorder.telling())
+    assert (outcome.result, first["serving"], second["serving"]) == ("taken", NEW.version, OLD.version)
+    assert [step["step"] for step in first["steps"]] == ["expand", "start", "verify", "switch", "watch"]
+    assert [one.operation for one in probe.outcomes] == ["release", "rollback"]
+    assert probe.state.serving == OLD.version
+
+
+def test_an_interrupted_driver_leaves_its_operation_to_be_resumed(made: Made) -> None:
+    probe = made()
+
+    assert probe.interrupted(lambda driver: driver.release(NEW), Step.SWITCH, "begun")
+    assert probe.state.unfinished is not None
+    assert probe.state.unfinished.reached is Step.SWITCH
+    outcome = probe.resume()
+
+    assert outcome is not None
+    assert (outcome.result, probe.state.unfinished) == ("taken", None)
+
+
+def test_an_operation_that_ends_before_is_not_interrupted(made: Made) -> None:
+    assert not made().interrupted(lambda driver: driver.release(NEW), Step.RETURN, "done")
+
+
+def test_traffic_is_watched_while_something_is_done(made: Made) -> None:
+    probe = made()
+    with probe.watched() as samples:
+        probe.release(NEW)
+
+    assert samples
+    assert [one.at for one in samples] == sorted(one.at for one in samples)
+
+
+def test_schemas_are_contracted(made: Made) -> None:
+    probe = made()
+    probe.release(NEW)
+
+    assert probe.contract().result == "taken"
+    assert probe.state.contracted == NEW.schema
+
+
+def test_an_unverified_release_gets_traffic_although_it_did_not_start(made: Made) -> None:
+    probe = made("unverified", refuses={"start": lambda found: found == NEW})
+    stage_of(probe).at[Colour.GREEN] = NEW
+
+    probe.release(NEW)
+
+    assert "switch" in stage_of(probe).calls
+    assert "verify" not in stage_of(probe).calls
+
+
+def test_an_unwatched_release_stays_however_it_does(made: Made) -> None:
+    probe = made("unwatched", **BAD)
+
+    assert probe.release(NEW).result == "taken"
+
+
+def test_a_bad_release_stays_until_a_person_comes(made: Made) -> None:
+    probe = made("stays", **BAD)
+
+    assert probe.release(NEW).result == "failed"
+    assert stage_of(probe).active is Colour.GREEN
+
+
+def test_a_forgetful_driver_leaves_things_half_way(made: Made) -> None:
+    probe = made("forgetful")
+    probe.interrupted(lambda driver: driver.release(NEW), Step.START, "done")
+
+    assert probe.resume() is None
+    assert probe.state.unfinished is not None
+
+
+def test_a_cold_switch_keeps_nothing_to_return_to(made: Made) -> None:
+    probe = made("cold")
+    probe.release(NEW)
+
+    assert stage_of(probe).at == {Colour.GREEN: NEW}
+
+
+def test_an_abrupt_switch_ends_what_is_under_way(made: Made) -> None:
+    probe = made("abrupt")
+    probe.release(NEW)
+
+    calls = stage_of(probe).calls
+    assert calls.index("kill blue") < calls.index("switch")
+
+
+def test_a_rollback_by_tag_gets_what_the_tag_means_now(made: Made) -> None:
+    probe = made("by tag")
+    first = probe.identify("1.1.0", IMAGE, "")
+    probe.release(first)
+    probe.release(release("1.2.0"))
+    stage = stage_of(probe)
+    stage.tagged = release("1.2.0").image
+    del stage.at[Colour.GREEN]
+
+    probe.rollback("1.1.0")
+
+    assert stage.active is not None
+    assert stage.at[stage.active].image == stage.tagged != first.image
+
+
+def test_a_failure_of_the_stage_is_the_probes_own(made: Made) -> None:
+    probe = made(**BAD, refuses={"switch": lambda found: found == OLD})
+
+    with pytest.raises(StageError):
+        probe.release(NEW)
