@@ -82,7 +82,7 @@ class Scanner:
     fault: Literal["blind", "stale"]
 
 
-Misstep = Literal["unverified", "unwatched", "stays", "forgetful", "by tag", "cold", "abrupt"]
+Misstep = Literal["unverified", "unwatched", "stays", "forgetful", "by tag", "new settings", "cold", "abrupt"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

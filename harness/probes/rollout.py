@@ -6,22 +6,36 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, Self
 
 from harness.defects import Misstep
 from harness.evidence import record, waiting_for_target
 from harness.policy.releases import Watch
+from harness.probes.writes import WriteProbe, Writing
 from harness.records import Json, Observation
 from harness.releases.entries import Ended, Mark, Outcome, State, Step, Stepped
+from harness.releases.exhibits import exhibits
 from harness.releases.faulty import FaultyDriver, Means
+from harness.releases.history import Judged
 from harness.releases.ledger import Ledger, read_state
 from harness.releases.rollout import Driver, Listener
 from harness.releases.stage import Colour, Release, Sample, Stage
 
 _WHILE_S: Final = 3600.0
 _SHOWN: Final = 600  # characters of a reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """Rollouts, and what clients met meanwhile. outcomes: in their order. samples: of the edge's traffic."""
+
+    outcomes: tuple[Outcome, ...]
+    writing: Writing
+    judged: Judged
+    samples: tuple[Sample, ...]
 
 
 class Interrupted(BaseException):
@@ -35,10 +49,18 @@ class RolloutProbe:
     """
 
     def __init__(
-        self, stage: Stage, watch: Watch, *, misstep: Misstep | None, kill: Callable[[Colour], None]
+        self,
+        stage: Stage,
+        watch: Watch,
+        writes: WriteProbe,
+        *,
+        misstep: Misstep | None,
+        kill: Callable[[Colour], None],
     ) -> None:
         self.stage = stage
         self.outcomes: list[Outcome] = []
+        self._writes = writes
+        self._rehearsals: dict[str, Rehearsal] = {}
         self._watch = watch
         self._misstep = misstep
         self._tags: dict[str, str] = {}
@@ -82,9 +104,30 @@ class RolloutProbe:
             return True
         return False
 
+    def rehearse(self, name: str, work: Callable[[Self], object]) -> Rehearsal:
+        """Do `work` while writes go on and the edge is watched; the checks of a deployment share one."""
+        found = self._rehearsals.get(name)
+        if found is None:
+            before = len(self.outcomes)
+            with self._watched() as samples, self._writes() as writing:
+                work(self)
+            found = self._rehearsals[name] = Rehearsal(
+                outcomes=tuple(self.outcomes[before:]),
+                writing=writing,
+                judged=self._writes.judged(writing),
+                samples=tuple(samples),
+            )
+        else:
+            for outcome in found.outcomes:
+                _record(outcome)
+        for exhibit in exhibits(
+            found.outcomes, found.samples, found.writing.writes, found.judged, title=name
+        ):
+            record(exhibit)
+        return found
+
     @contextmanager
-    def watched(self) -> Iterator[list[Sample]]:
-        """Look at the edge's traffic all the time inside the block; return what is seen, in its order."""
+    def _watched(self) -> Iterator[list[Sample]]:
         samples: list[Sample] = []
         over = threading.Event()
 

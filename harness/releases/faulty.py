@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from harness.defects import Misstep
@@ -21,6 +21,7 @@ _LEFT_OUT: Final[Mapping[Misstep, Collection[Step]]] = {
     "unwatched": (Step.WATCH,),
     "stays": (Step.RETURN, Step.DISCARD),
     "by tag": (Step.VERIFY,),
+    "new settings": (Step.VERIFY,),
 }
 
 
@@ -55,6 +56,8 @@ class FaultyDriver(Driver):
                     super()._do(step, begun)
             case "by tag", Step.START:
                 self._start_by_tag(begun)
+            case "new settings", Step.START:
+                self._start_with_settings_of_what_serves(begun)
             case "abrupt", Step.SWITCH:
                 self._means.kill(begun.colour.other)
                 super()._do(step, begun)
@@ -70,3 +73,9 @@ class FaultyDriver(Driver):
         tag = self._means.tags.get(kept.version)
         found = self._stage.identify(kept.version, tag, kept.configuration) if tag else kept
         self._stage.start(begun.colour, found)
+
+    def _start_with_settings_of_what_serves(self, begun: Begun) -> None:
+        releases = self._ledger.state.releases
+        kept, before = releases[begun.version], releases[begun.before or begun.version]
+        settings = before.configuration if begun.operation == "rollback" else kept.configuration
+        self._stage.start(begun.colour, replace(kept, configuration=settings))

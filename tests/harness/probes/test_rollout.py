@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from harness.defects import Misstep
 from harness.errors import StageError
+from harness.evidence import Recorder, recording
 from harness.probes.rollout import RolloutProbe
+from harness.probes.writes import Writing
+from harness.records import Chart, Table
 from harness.releases.entries import Step
+from harness.releases.history import Judged, judge
 from harness.releases.stage import Colour, Traffic
 from tests.harness.releases.stages import IMAGE, LIMITS, NEW, OLD, MemoryStage, release
 
 BAD = {"answers": {NEW.version: Traffic(requests=60, errors=6, latency_ms=1.0)}}
 Made = Callable[..., RolloutProbe]
+
+
+class Silent:
+    """Writes nothing."""
+
+    @contextmanager
+    def __call__(self) -> Iterator[Writing]:
+        yield Writing(tenant="nobody")
+
+    def judged(self, writing: Writing) -> Judged:
+        return judge(writing.writes, {})
 
 
 @pytest.fixture
@@ -25,7 +41,7 @@ def made() -> Iterator[Made]:
     def make(misstep: Misstep | None = None, **given: Any) -> RolloutProbe:
         stage = MemoryStage.serving_old(**given)
         probe = RolloutProbe(
-            stage, LIMITS, misstep=misstep, kill=lambda colour: stage.calls.append(f"kill {colour}")
+            stage, LIMITS, Silent(), misstep=misstep, kill=lambda colour: stage.calls.append(f"kill {colour}")
         )
         probes.append(probe)
         return probe
@@ -69,13 +85,20 @@ def test_an_operation_that_ends_before_is_not_interrupted(made: Made) -> None:
     assert not made().interrupted(lambda driver: driver.release(NEW), Step.RETURN, "done")
 
 
-def test_traffic_is_watched_while_something_is_done(made: Made) -> None:
+def test_a_rehearsal_is_done_once_and_shown_to_every_check_that_asks(made: Made) -> None:
     probe = made()
-    with probe.watched() as samples:
-        probe.release(NEW)
+    found = []
+    for _ in range(2):
+        with recording(Recorder()) as own:
+            found.append(probe.rehearse("one release", lambda rollout: rollout.release(NEW)))
+        shown = {one.title for one in own.telling() if isinstance(one, Chart | Table)}
+        assert {title.partition(": ")[2] for title in shown} == {"one release"}
+        assert "release of 1.1.0: taken" in {getattr(one, "subject", "") for one in own.telling()}
 
-    assert samples
-    assert [one.at for one in samples] == sorted(one.at for one in samples)
+    assert found[0] is found[1]
+    assert [one.version for one in found[0].outcomes] == [NEW.version]
+    assert found[0].samples, "the edge was watched"
+    assert found[0].judged.fates == {}
 
 
 def test_schemas_are_contracted(made: Made) -> None:
@@ -145,6 +168,15 @@ def test_a_rollback_by_tag_gets_what_the_tag_means_now(made: Made) -> None:
 
     assert stage.active is not None
     assert stage.at[stage.active].image == stage.tagged != first.image
+
+
+def test_a_rollback_with_new_settings_is_no_return(made: Made) -> None:
+    probe = made("new settings")
+    probe.release(release("1.1.0", configuration="other"))
+
+    probe.rollback()
+
+    assert stage_of(probe).at[Colour.BLUE].configuration == "other" != OLD.configuration
 
 
 def test_a_failure_of_the_stage_is_the_probes_own(made: Made) -> None:
