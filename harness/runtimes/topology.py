@@ -13,7 +13,9 @@ from typing import Final
 
 from harness.contract import Replicated
 from harness.errors import ContractError, ProbeFailed, RuntimeUnavailable
+from harness.releases.stage import Colour
 from harness.runtimes import StartFailure
+from harness.runtimes.edge import SERVING, write_serving
 from harness.runtimes.engine import Box, Engine, Subnet, SubnetTaken
 from harness.runtimes.handing import hand_over, open_to_all
 from harness.runtimes.hardening import Hardening
@@ -163,6 +165,7 @@ def provide(found: Realised, authority: Authority) -> None:
     _provide_application(found, authority)
     if plan.leaf:
         write_edge(found, plan.leaf, authority)
+    write_serving(found.folder / contract.edge / SERVING, Colour.BLUE)
     for path, text in plan.overlay.topology.items():
         target = found.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from harness.errors import ProbeFailed, RuntimeUnavailable
 from harness.runtimes import CannotShow, Completed, RuntimeName, StartFailure
 from harness.runtimes.container_deployment import LOOPBACK, RELAY_PORT, relay_is_up
+from harness.runtimes.edge import Edge
 from harness.runtimes.engine import Box
 from harness.runtimes.joined import Joined
 from harness.runtimes.launch import Plan
@@ -26,7 +27,6 @@ from harness.runtimes.topology import EDGE_FILE, write_edge
 if TYPE_CHECKING:
     from harness.runtimes.containers import ContainersRuntime
 
-_SOCKET: Final = ("socat", "-t5", "-", "UNIX-CONNECT:/run/haproxy/admin.sock")
 _KILL: Final = "import os, sys; os.kill(int(sys.argv[1]), int(sys.argv[2]))"
 
 
@@ -110,10 +110,7 @@ class TopologyDeployment:
 
     def edge(self, command: str) -> str:
         """Send a command to the edge's runtime socket; return its answer. Raises `ProbeFailed`."""
-        done = self.found.edge[0].execute(_SOCKET, stdin=f"{command}\n", timeout_s=10)
-        if done.status != 0:
-            raise ProbeFailed(f"the edge's runtime socket: {done.stderr.strip()[-200:]}")
-        return done.stdout
+        return Edge(self.found.edge[0]).ask(command)
 
     def exit_status(self) -> int | None:
         """Status of the first component that has ended; None while all run."""
@@ -128,10 +125,9 @@ class TopologyDeployment:
         """Whether the edge has every replica in."""
         wanted = self.found.topology.services[self.found.contract.application].scale
         try:
-            states = self.edge("show servers state").splitlines()
+            return len(Edge(self.found.edge[0]).up()) >= wanted
         except (ProbeFailed, RuntimeUnavailable):
             return False
-        return sum(line.split()[5:6] == ["2"] for line in states if not line.startswith("#")) >= wanted
 
     def explain(self, failure: StartFailure) -> StartFailure:
         """Name the component that failed, with what it said; the server's failure is the deployment's own."""

@@ -20,7 +20,7 @@ WHY_NOT = "only the runtime `containers` brings up a topology of several network
 
 POSTGRES = "    networks: [data]\n    volumes:\n      - postgres-data"
 REDIS = "    networks: [data]\n    volumes:\n      - redis-data"
-APP = "    networks: [application, data]\n"
+APP = "    networks: {application: {aliases: [app-blue]}, data: {}}\n"
 
 
 def topology(title: str, old: str, new: str) -> Variation:
@@ -31,7 +31,7 @@ def topology(title: str, old: str, new: str) -> Variation:
 APPLICATION_PUBLISHED = topology(
     "an application port is published",
     APP,
-    '    networks: [edge, application, data]\n    ports: ["127.0.0.1::8000"]\n',
+    APP.replace("{application", "{edge: {}, application") + '    ports: ["127.0.0.1::8000"]\n',
 )
 DATABASE_PUBLISHED = topology(
     "the database is published",

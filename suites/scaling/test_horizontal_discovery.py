@@ -21,7 +21,10 @@ AFTERWARDS_S: Final = 1.0  # of requests after a replica has gone
     fresh=True,
     intrusive=True,
     broken_by=edit(
-        "a list of two replicas", EDGE, "server-template replica 1-8", "server-template replica 1-2"
+        "a list of two replicas",
+        EDGE,
+        "server-template replica 1-8 app-blue",
+        "server-template replica 1-2 app-blue",
     ),
 )
 def test_an_added_replica_is_found(site: Site) -> None:

@@ -11,9 +11,13 @@ import pytest
 from harness import places
 from harness.defects import CLEAN, edit, secret, setting
 from harness.errors import DeploymentFailed, RuntimeUnavailable
+from harness.probes.peer import find_peer
 from harness.probes.raw import RawProbe
+from harness.probes.wire import Wire
+from harness.releases.stage import Colour
 from harness.runtimes import Specification, topology
 from harness.runtimes.containers import ContainersRuntime
+from harness.runtimes.edge import Edge
 from harness.runtimes.engine import SubnetTaken
 from harness.runtimes.factory import silent
 from harness.runtimes.launch import plan
@@ -91,6 +95,35 @@ def test_the_edge_answers_as_the_server_does(deployment):
     for name in ("x-content-type-options", "content-security-policy", "strict-transport-security"):
         assert refused.headers.get(name) == served.headers[name]
     assert refused.field("request_id") == refused.headers.get("x-request-id")
+
+
+@pytest.mark.parametrize("base", ["tls", "plain"])
+def test_what_is_no_request_after_one_that_was_is_not_answered_in_html(deployment, base):
+    peer = find_peer(deployment, base)
+    with Wire(peer) as wire:
+        wire.send(f"GET /health HTTP/1.1\r\nHost: {peer.authority}\r\n\r\n".encode())
+        assert wire.read().status in {200, 308}
+        before = len(wire.received)
+        wire.send(b"NOT HTTP AT ALL\r\n\r\n")
+
+        assert wire.wait_closed(5.0)
+        assert wire.received[before:] == b""
+
+
+def test_the_edge_sends_the_next_request_of_a_kept_connection_to_the_colour_that_serves(deployment):
+    edge = Edge(deployment.found.edge[0])
+    with _client(deployment) as client:
+        assert client.get("/health").status_code == 200
+        edge.serve(Colour.GREEN)
+        try:
+            nobody = client.get("/health")
+        finally:
+            edge.serve(Colour.BLUE)
+
+    assert nobody.status_code == 503
+    assert nobody.headers["content-type"] == "application/problem+json"
+    assert edge.serving() is Colour.BLUE
+    assert edge.counted()[Colour.BLUE].in_flight == 0
 
 
 def test_logs_are_those_of_all_replicas(deployment):

@@ -1,0 +1,112 @@
+"""A topology's edge by its runtime socket: which colour gets the requests, and what each has answered."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from harness.errors import ProbeFailed
+from harness.releases.stage import Colour
+from harness.runtimes.engine import Box
+
+SERVING: Final = "serving"
+_FOLDER: Final = f"/etc/haproxy/{SERVING}"
+_FILE: Final = f"{SERVING}.map"
+_MAP: Final = f"{_FOLDER}/{_FILE}"
+_KEY: Final = "colour"
+_SOCKET: Final = ("socat", "-t5", "-", "UNIX-CONNECT:/run/haproxy/admin.sock")
+_ANSWER_S: Final = 10.0
+_UP: Final = "2"  # srv_op_state, of `show servers state`
+_BACKENDS: Final = "2"  # the type, of `show stat`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What the edge has counted of one colour, since its own start or since `forget`.
+
+    in_flight: requests that are not answered to their end. errors: those answered with 5xx, or broken off.
+    latency_ms: the mean of the last 1,024 requests.
+    """
+
+    in_flight: int
+    requests: int
+    errors: int
+    latency_ms: float
+
+
+class Edge:
+    """HAProxy as deploy/haproxy.cfg sets it up. Every call raises `ProbeFailed` where it does not answer."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+
+    def ask(self, command: str) -> str:
+        """Send a command to the runtime socket; return its answer."""
+        done = self._box.execute(_SOCKET, stdin=f"{command}\n", timeout_s=_ANSWER_S)
+        if done.status != 0:
+            raise ProbeFailed(f"the edge's runtime socket: {done.stderr.strip()[-200:]}")
+        return done.stdout
+
+    def serving(self) -> Colour | None:
+        """Return the colour that gets the requests; None where the edge knows none by that name."""
+        for line in self.ask(f"show map {_MAP}").splitlines():
+            with suppress(ValueError):
+                _, key, colour = line.split()
+                if key == _KEY:
+                    return Colour(colour)
+        return None
+
+    def serve(self, colour: Colour) -> None:
+        """Send every request to a colour from one moment on, and after a restart of the edge too."""
+        said = self.ask(f"set map {_MAP} {_KEY} {colour}").strip()
+        if self.serving() is not colour:
+            raise ProbeFailed(f"the edge does not send requests to {colour}: {said[-200:]}")
+        self.remember(colour)
+
+    def remember(self, colour: Colour) -> None:
+        """Let the edge begin with a colour when it starts again."""
+        mounts = self._box.attributes()["Mounts"]
+        folder = next((mount["Source"] for mount in mounts if mount["Destination"] == _FOLDER), None)
+        if folder is None:
+            raise ProbeFailed(f"nothing is mounted at the edge's {_FOLDER}: it would forget {colour}")
+        write_serving(Path(folder), colour)
+
+    def up(self) -> list[Colour]:
+        """Return the colour of every replica that is in."""
+        rows = [line.split() for line in self.ask("show servers state").splitlines()]
+        return [Colour(row[1]) for row in rows if row[5:6] == [_UP]]
+
+    def counted(self) -> Mapping[Colour, Counted]:
+        """Return what has passed by now, of both colours."""
+        lines = self.ask(f"show stat -1 {_BACKENDS} -1").removeprefix("# ").splitlines()
+        rows = {row["pxname"]: row for row in csv.DictReader(lines)}
+        try:
+            return {colour: _counted(rows[colour]) for colour in Colour}
+        except (KeyError, ValueError) as cause:
+            raise ProbeFailed(f"the edge's counters are not those of two colours: {cause!r}") from None
+
+    def forget(self) -> None:
+        """Begin to count anew."""
+        self.ask("clear counters all")
+
+
+def write_serving(folder: Path, colour: Colour) -> None:
+    """Write what the edge begins with, in one step: it finds the old colour or the new one."""
+    folder.mkdir(mode=0o755, exist_ok=True)
+    fresh = folder / f".{_FILE}"
+    fresh.write_text(f"{_KEY} {colour}\n", encoding="ascii")
+    fresh.chmod(0o444)
+    fresh.replace(folder / _FILE)
+
+
+def _counted(row: Mapping[str, str]) -> Counted:
+    return Counted(
+        in_flight=int(row["scur"]) + int(row["qcur"]),
+        requests=int(row["req_tot"] or row["stot"]),
+        errors=int(row["hrsp_5xx"]) + int(row["srv_abrt"]),
+        latency_ms=float(row["ttime"]),
+    )
