@@ -28,9 +28,8 @@ STUBBORN = """
 import os, signal, time
 signal.signal(signal.SIGINT, lambda *_: os.getpid() == leader or os.write(1, b"heeded\\n"))
 leader = os.getpid()
-worker = os.fork()
-if worker:
-    print(worker, flush=True)
+if not os.fork():
+    print(os.getpid(), flush=True)
 while True:
     time.sleep(60)
 """
