@@ -92,7 +92,15 @@ class Rollout:
     misstep: Misstep
 
 
-Change = Setting | Edit | Secret | SecretFiles | Certificate | Container | Added | Scanner | Rollout
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remade:
+    """A release that a check tries, made with further changes."""
+
+    version: str
+    changes: tuple[Edit | Added, ...]
+
+
+Change = Setting | Edit | Secret | SecretFiles | Certificate | Container | Added | Scanner | Rollout | Remade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +124,7 @@ class Variation:
     def needs_containers(self) -> bool:
         """Whether only the `containers` runtime can realise it."""
         return any(
-            isinstance(change, Container | Rollout)
+            isinstance(change, Container | Rollout | Remade)
             or (isinstance(change, Edit) and _of_containers(change.path))
             for change in self.changes
         )
@@ -198,6 +206,12 @@ def scanner(
 def rollout(title: str, misstep: Misstep) -> Variation:
     """A rollout that goes wrong: `rollout("a release gets traffic unverified", "unverified")`."""
     return Variation(title=title, changes=(Rollout(misstep=misstep),))
+
+
+def remade(title: str, version: str, *parts: Variation) -> Variation:
+    """A release that a check tries, made with further edits and files."""
+    changes = tuple(c for part in parts for c in part.changes if isinstance(c, Edit | Added))
+    return Variation(title=title, changes=(Remade(version=version, changes=changes),))
 
 
 def blinding(variation: Variation) -> Variation:

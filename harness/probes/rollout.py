@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
-from harness.defects import Misstep
+from harness.defects import Added, Edit, Remade, Rollout, Variation
 from harness.evidence import record, waiting_for_target
 from harness.policy.releases import Watch
 from harness.probes.writes import WriteProbe, Writing
@@ -42,10 +43,27 @@ class Interrupted(BaseException):
     """The driver ends here as if it had been killed: no step of its own follows."""
 
 
+class Workshop(Protocol):
+    """Makes the images of releases that are tried."""
+
+    def build(self, changes: Sequence[Edit | Added]) -> str:
+        """Build the target's image with changes laid into it; return its name."""
+        ...
+
+    def tag(self, image: str, tag: str) -> None:
+        """Let a tag mean an image from now on."""
+        ...
+
+    def untag(self, tag: str) -> None:
+        """Forget a tag."""
+        ...
+
+
 class RolloutProbe:
     """Drives the rollouts of one deployment, by a ledger of its own that lives as long as the probe.
 
-    A defect that is a misstep of the driver is planted here. kill: ends every replica of a colour at once.
+    planted: of a deployment's defects, those of the driver and of the releases that it puts into service.
+    kill: ends every replica of a colour at once.
     """
 
     def __init__(
@@ -53,18 +71,22 @@ class RolloutProbe:
         stage: Stage,
         watch: Watch,
         writes: WriteProbe,
+        workshop: Workshop,
         *,
-        misstep: Misstep | None,
+        planted: Variation,
         kill: Callable[[Colour], None],
     ) -> None:
         self.stage = stage
         self.outcomes: list[Outcome] = []
-        self._writes = writes
-        self._rehearsals: dict[str, Rehearsal] = {}
         self._watch = watch
-        self._misstep = misstep
+        self._writes = writes
+        self._workshop = workshop
+        self._planted = planted.changes
+        self._rehearsals: dict[str, Rehearsal] = {}
+        self._made: dict[str, Release] = {}
         self._tags: dict[str, str] = {}
         self._means = Means(tags=self._tags, kill=kill)
+        self._name = f"panotti-tried-{secrets.token_hex(4)}"
         self._folder = TemporaryDirectory(prefix="ledger-")
         self._path = Path(self._folder.name) / "ledger"
 
@@ -73,11 +95,39 @@ class RolloutProbe:
         """What the ledger says."""
         return read_state(self._path)
 
-    def identify(self, version: str, tag: str, configuration: str) -> Release:
-        """Return what a tag stands for now, as a release."""
-        found = self.stage.identify(version, tag, configuration)
-        self._tags[version] = tag
-        return found
+    def serving(self) -> Release | None:
+        """Return the release that clients are sent to."""
+        colour = self.stage.serving()
+        return None if colour is None else self.stage.release_of(colour)
+
+    def warm(self) -> Release | None:
+        """Return the release at the other colour."""
+        colour = self.stage.serving()
+        return None if colour is None else self.stage.release_of(colour.other)
+
+    def cool(self) -> None:
+        """Retire what stands at the other colour: whoever returns to it has to start it anew."""
+        colour = self.stage.serving()
+        if colour is not None:
+            self.stage.retire(colour.other)
+
+    def made(self, version: str, changes: Variation) -> Release:
+        """Build a release, once, with settings that only its own mark tells from those of what serves."""
+        if version not in self._made:
+            laid = [change for change in changes.changes if isinstance(change, Edit | Added)]
+            for one in self._planted:
+                if isinstance(one, Remade) and one.version == version:
+                    laid += one.changes
+            tag = self._tags[version] = f"{self._name}:{version}"
+            self._workshop.tag(self._workshop.build(laid), tag)
+            serving = self.serving()
+            settings = serving.configuration if serving else ""
+            self._made[version] = self.stage.identify(version, tag, f"{settings}# {version}\n")
+        return self._made[version]
+
+    def move_tag(self, version: str, other: str) -> None:
+        """Let the tag that a release was built under mean another one from now on."""
+        self._workshop.tag(self._made[other].image, self._tags[version])
 
     def release(self, release: Release) -> Outcome:
         """Put a release into service. Raises `ReleaseError` where it cannot be tried."""
@@ -146,7 +196,9 @@ class RolloutProbe:
                 looking.result()
 
     def close(self) -> None:
-        """Forget the ledger."""
+        """Forget the ledger, and the tags."""
+        while self._tags:
+            self._workshop.untag(self._tags.popitem()[1])
         self._folder.cleanup()
 
     def _drive(self, work: Callable[[Driver], Outcome]) -> Outcome:
@@ -169,9 +221,10 @@ class RolloutProbe:
         return outcome
 
     def _driver(self, ledger: Ledger, listener: Listener) -> Driver:
-        if self._misstep is None:
+        misstep = next((one.misstep for one in self._planted if isinstance(one, Rollout)), None)
+        if misstep is None:
             return Driver(self.stage, ledger, self._watch, listener)
-        return FaultyDriver(self._misstep, self._means, self.stage, ledger, self._watch, listener)
+        return FaultyDriver(misstep, self._means, self.stage, ledger, self._watch, listener)
 
 
 def _record(outcome: Outcome) -> None:

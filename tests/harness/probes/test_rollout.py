@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from harness.defects import Misstep
+from harness.defects import CLEAN, Added, Edit, Misstep, Variation, edit, remade, rollout
 from harness.errors import StageError
 from harness.evidence import Recorder, recording
 from harness.probes.rollout import RolloutProbe
@@ -19,6 +20,7 @@ from harness.releases.history import Judged, judge
 from harness.releases.stage import Colour, Traffic
 from tests.harness.releases.stages import IMAGE, LIMITS, NEW, OLD, MemoryStage, release
 
+ONE, OTHER = edit("", "panotti/one.py", "old", "new"), edit("", "panotti/other.py", "old", "new")
 BAD = {"answers": {NEW.version: Traffic(requests=60, errors=6, latency_ms=1.0)}}
 Made = Callable[..., RolloutProbe]
 
@@ -34,14 +36,36 @@ class Silent:
         return judge(writing.writes, {})
 
 
+class Bench:
+    """Builds in memory: an image is what was laid into it."""
+
+    def __init__(self, stage: MemoryStage) -> None:
+        self.stage = stage
+
+    def build(self, changes: Sequence[Edit | Added]) -> str:
+        return f"sha256:{hashlib.sha256(repr(changes).encode()).hexdigest()}"
+
+    def tag(self, image: str, tag: str) -> None:
+        self.stage.tags[tag] = image
+
+    def untag(self, tag: str) -> None:
+        del self.stage.tags[tag]
+
+
 @pytest.fixture
 def made() -> Iterator[Made]:
     probes: list[RolloutProbe] = []
 
-    def make(misstep: Misstep | None = None, **given: Any) -> RolloutProbe:
+    def make(planted: Variation | Misstep = CLEAN, **given: Any) -> RolloutProbe:
         stage = MemoryStage.serving_old(**given)
+        planted = rollout("", planted) if isinstance(planted, str) else planted
         probe = RolloutProbe(
-            stage, LIMITS, Silent(), misstep=misstep, kill=lambda colour: stage.calls.append(f"kill {colour}")
+            stage,
+            LIMITS,
+            Silent(),
+            Bench(stage),
+            planted=planted,
+            kill=lambda colour: stage.calls.append(f"kill {colour}"),
         )
         probes.append(probe)
         return probe
@@ -157,17 +181,53 @@ def test_an_abrupt_switch_ends_what_is_under_way(made: Made) -> None:
 
 def test_a_rollback_by_tag_gets_what_the_tag_means_now(made: Made) -> None:
     probe = made("by tag")
-    first = probe.identify("1.1.0", IMAGE, "")
+    first, second = probe.made("1.1.0", ONE), probe.made("1.2.0", OTHER)
     probe.release(first)
-    probe.release(release("1.2.0"))
-    stage = stage_of(probe)
-    stage.tagged = release("1.2.0").image
-    del stage.at[Colour.GREEN]
+    probe.rollback(OLD.version)
+    probe.move_tag("1.1.0", "1.2.0")
+    probe.cool()
 
     probe.rollback("1.1.0")
 
-    assert stage.active is not None
-    assert stage.at[stage.active].image == stage.tagged != first.image
+    serving = probe.serving()
+    assert serving is not None
+    assert serving.image == second.image != first.image
+
+
+def test_a_release_is_built_once_with_settings_of_its_own(made: Made) -> None:
+    probe = made()
+
+    found = probe.made("1.1.0", ONE)
+
+    assert probe.made("1.1.0", OTHER) is found
+    assert found.configuration == f"{OLD.configuration}# 1.1.0\n"
+    assert found.image != probe.made("1.2.0", OTHER).image
+
+
+def test_a_release_is_made_with_what_was_planted_for_it(made: Made) -> None:
+    probe = made(remade("destructive", "1.1.0", OTHER))
+
+    assert probe.made("1.1.0", ONE).image != made().made("1.1.0", ONE).image
+    assert probe.made("1.2.0", ONE).image == made().made("1.2.0", ONE).image
+
+
+def test_what_stands_at_either_colour_is_told_and_cooled(made: Made) -> None:
+    probe = made()
+    probe.release(NEW)
+    assert (probe.serving(), probe.warm()) == (NEW, OLD)
+
+    probe.cool()
+
+    assert (probe.serving(), probe.warm()) == (NEW, None)
+
+
+def test_tags_go_with_the_probe(made: Made) -> None:
+    probe = made()
+    probe.made("1.1.0", ONE)
+
+    probe.close()
+
+    assert list(stage_of(probe).tags) == [IMAGE]
 
 
 def test_a_rollback_with_new_settings_is_no_return(made: Made) -> None:

@@ -47,7 +47,7 @@ class MemoryStage:
     refuses: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
     answers: Mapping[str, Traffic] = field(default_factory=dict)
     elsewhere: Traffic = field(default_factory=Traffic)
-    tagged: str = NEW.image
+    tags: dict[str, str] = field(default_factory=lambda: {IMAGE: NEW.image})
 
     @classmethod
     def serving_old(cls, **given: Any) -> MemoryStage:
@@ -71,9 +71,9 @@ class MemoryStage:
         return self.at.get(colour)
 
     def identify(self, version: str, image: str, configuration: str) -> Release:
-        if image != IMAGE:
+        if image not in self.tags:
             raise ReleaseError(f"there is no image {image}", remedy="Build it first.")
-        return replace(NEW, version=version, image=self.tagged, configuration=configuration)
+        return replace(NEW, version=version, image=self.tags[image], configuration=configuration)
 
     def migrate(self, release: Release, phase: Phase) -> None:
         self._call(phase, release, lambda: self.schema.append((phase, release.schema)))
