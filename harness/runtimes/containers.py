@@ -32,6 +32,7 @@ from harness.runtimes.realised import each
 from harness.runtimes.revision import revision
 from harness.runtimes.topology import realise
 from harness.runtimes.topology_deployment import TopologyDeployment
+from harness.runtimes.workshop import Workshop
 from harness.target import Address, Image, Reference, Source
 
 ANY_HOST = "0.0.0.0"  # noqa: S104  inside the container; published on 127.0.0.1
@@ -87,6 +88,11 @@ class ContainersRuntime(LocalRuntime):
         self.prepare()
         edits = (change for change in specification.variation.changes if isinstance(change, Edit))
         return self._builder.refusal_of_another_wheel(lay(edits, specification.profile).dockerfile)
+
+    def workshop(self, profile: str) -> Workshop:
+        """Return where images of releases are made that a check tries."""
+        folder = str(Path(self.target.contract.launch.paths.code).parent)
+        return Workshop(builder=self._builder, image=self.image, folder=folder, profile=profile)
 
     def _release(self) -> None:
         network, self._network = self._network, None

@@ -154,6 +154,24 @@ class Builder:
             )
         return target.name
 
+    def laid_over(self, image: str, texts: Mapping[str, str], recipe: str) -> str:
+        """Return an image with files laid over it, by a recipe that copies them from `package`.
+
+        texts: by path below the folder that the recipe copies them to.
+        """
+        files = (f"{path}\0{text}".encode() for path, text in sorted(texts.items()))
+        name = f"panotti-laid-over:{self._digest(image, (recipe.encode(), *files))}"
+
+        def fill(context: Path) -> None:
+            for path, text in texts.items():
+                file = context / "package" / path
+                file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8")
+                file.chmod(0o644)
+            (context / "Dockerfile").write_text(recipe, encoding="utf-8")
+
+        return self._built(name, image, fill)
+
     def _digest(self, base: str, parts: Iterable[bytes]) -> str:
         digest = hashlib.sha256((self.engine.image_id(base) or "").encode())
         for part in parts:

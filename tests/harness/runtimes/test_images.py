@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from harness import places
-from harness.errors import ContractError, RuntimeUnavailable
+from harness.defects import added, edit
+from harness.errors import ContractError, HarnessError, RuntimeUnavailable
 from harness.records import Event
 from harness.runtimes import images
 from harness.runtimes.base import BASE
 from harness.runtimes.images import Builder, alter
+from harness.runtimes.workshop import Workshop
 from harness.target import Image, Source
 from harness.workspace import Workspace
 
@@ -28,6 +30,10 @@ class _Daemon:
         self.pulled: list[str] = []
         self.removed: list[str] = []
         self.refusal = self.stage = ""
+        self.tagged: dict[str, str] = {}
+
+    def tag(self, name: str, new: str) -> None:
+        self.tagged[new] = name
 
     def remove_image(self, name: str) -> None:
         self.removed.append(name)
@@ -158,3 +164,37 @@ def test_wheels_are_those_that_the_images_python_needs():
     assert images._for_the_image(locked) == (
         "old==1 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\nany==3 \\\n    --hash=sha256:dd\n"
     )
+
+
+def test_what_is_laid_over_an_image_is_copied_into_its_package(builder: Builder, daemon: _Daemon) -> None:
+    daemon.built["panotti:1"] = {}
+    shop = Workshop(builder=builder, image="panotti:1", folder="/site-packages", profile="production")
+    changes = [edit("", "panotti/errors.py", "class StartError", "class Renamed")]
+    new = added("", "panotti/new.py", "x = 1\n")
+
+    name = shop.build([*changes[0].changes, *new.changes])  # type: ignore[list-item]
+
+    files = daemon.built[name]
+    assert files["package/panotti/new.py"] == "x = 1\n"
+    assert "class Renamed" in files["package/panotti/errors.py"]
+    assert files["Dockerfile"].endswith("COPY package/ /site-packages/\n")
+    assert daemon.arguments["BASE"] == "panotti:1"
+    assert shop.build([*changes[0].changes]) != name  # type: ignore[list-item]
+
+
+def test_a_release_that_is_tried_changes_the_package_alone(builder: Builder) -> None:
+    shop = Workshop(builder=builder, image="panotti:1", folder="/site-packages", profile="production")
+    changes = edit("", "deploy/compose.yaml", "scale: 2", "scale: 3").changes
+
+    with pytest.raises(HarnessError, match="nothing but the package"):
+        shop.build([*changes])  # type: ignore[list-item]
+
+
+def test_tags_are_the_daemons(builder: Builder, daemon: _Daemon) -> None:
+    shop = Workshop(builder=builder, image="panotti:1", folder="/site-packages", profile="production")
+
+    shop.tag("panotti:1", "tried:1")
+    shop.untag("tried:1")
+
+    assert daemon.tagged == {"tried:1": "panotti:1"}
+    assert daemon.removed == ["tried:1"]
