@@ -66,6 +66,7 @@ def _reached(assembly: Assembly, space: Workspace, console: Console) -> Iterator
 
 def _decide(result: LoadResult, levels: ServiceLevels, profile: str, console: Console) -> int:
     if not result.judged:
+        console.print(f"{result.served:.1f} requests a second were answered rightly in the second half.")
         console.print("No service level is promised of this shape.")
         return OPEN
     if reason := unfit(result, levels):

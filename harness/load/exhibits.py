@@ -46,7 +46,7 @@ def levels_table(found: Sequence[Row], *, title: str) -> Table:
                 *(row.step, row.samples, round(row.p50, 2)),
                 *(round(row.p95, 2), row.level.p95_ms if row.level else None),
                 *(round(row.p99, 2), row.level.p99_ms if row.level else None),
-                *(round(row.longest, 2), not row.broken if row.level else None),
+                *(round(row.longest, 2), all(bound.holds for bound in row.bounds) if row.level else None),
             )
             for row in found
         ),
@@ -60,14 +60,18 @@ def latency_chart(result: LoadResult, levels: ServiceLevels, *, title: str) -> C
         latency = step.histogram
         points = tuple((share, round(latency.percentile(share / 100), 3)) for share in _SHARES)
         lines.append(Line(name=step.name, points=points))
-    bound = max(level.p99_ms for level in levels.steps.values())
+    tail = levels.tail
     return Chart(
         page="performance",
         title=f"Latency by percentile: {title}",
         x="percentile",
         y="from when it was due (ms)",
         lines=tuple(lines),
-        marks=(Mark(at=95.0, label="p95"), Mark(at=99.0, label=f"p99 (at most {bound:g} ms)")),
+        marks=(
+            Mark(at=95.0, label="p95"),
+            Mark(at=99.0, label="p99"),
+            Mark(at=100 * (1 - tail.share), label=f"of all at most {tail.most_ms:g} ms"),
+        ),
     )
 
 

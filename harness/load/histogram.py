@@ -50,6 +50,15 @@ class Histogram:
         rank = max(ceil(share * self.count - _ROUNDING), 1)
         return float(self._counts.get_value_at_percentile(100 * rank / self.count)) / _PER_MS
 
+    def over(self, milliseconds: float) -> int:
+        """Return how many durations are longer, to a thousandth of it."""
+        counts, bound = self._counts, round(milliseconds * _PER_MS)
+        return sum(
+            int(bucket.count_at_value_iterated_to)
+            for bucket in counts.get_recorded_iterator()
+            if counts.get_lowest_equivalent_value(bucket.value_iterated_to) > bound
+        )
+
     def add(self, other: Self) -> None:
         """Take every duration of another one."""
         self._counts.add(other._counts)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from harness.load.binomial import at_least
+from harness.load.histogram import Histogram
 from harness.load.records import LoadResult, StepCount
 from harness.policy.sections import Latency, ServiceLevels
 
@@ -16,11 +18,44 @@ LAG_SHARE: Final = 0.01
 OFFERED: Final = 0.99
 # With so much of the machine left over, nothing but the server itself can have kept its answers waiting.
 IDLE: Final = 0.15
+# Of runs whose requests keep a bound by a hair, so many are found to break it by chance.
+ALPHA: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """A time within which all but `share` of the requests are to be answered.
+
+    over: of `samples` requests, those that took longer. value_ms: within which that share was answered.
+    """
+
+    name: str
+    most_ms: float
+    share: float
+    samples: int
+    over: int
+    value_ms: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether no more were slower than may be."""
+        return self.over <= self.share * self.samples
+
+    @property
+    def broken(self) -> bool:
+        """Whether so many were slower that chance hardly explains it where the bound holds (`ALPHA`)."""
+        return not self.holds and at_least(self.over, self.samples, self.share) < ALPHA
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} is {self.value_ms:.1f} ms, {self.most_ms:g} are allowed "
+            f"({self.over} of {self.samples} requests took longer)"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One step of the journey beside its level; times in milliseconds."""
+    """One step of the journey beside its level; times in milliseconds. bounds: those of the level."""
 
     step: str
     samples: int
@@ -29,34 +64,23 @@ class Row:
     p99: float
     longest: float
     level: Latency | None
-
-    def beyond(self, allowance_ms: float) -> bool:
-        """Whether a level does not hold, and would not if each request had taken so much less."""
-        return self.level is not None and (
-            self.p95 - allowance_ms > self.level.p95_ms or self.p99 - allowance_ms > self.level.p99_ms
-        )
-
-    @property
-    def broken(self) -> str:
-        """What of the level does not hold, "" when all of it does."""
-        if self.level is None:
-            return ""
-        over = [
-            f"{name} is {value:.1f} ms, {bound:g} are allowed"
-            for name, value, bound in (
-                ("p95", self.p95, self.level.p95_ms),
-                ("p99", self.p99, self.level.p99_ms),
-            )
-            if value > bound
-        ]
-        return f"{self.step}: {', '.join(over)}" if over else ""
+    bounds: tuple[Bound, ...]
 
 
 def rows(result: LoadResult, levels: ServiceLevels) -> tuple[Row, ...]:
     """Return every step of the run, in the policy's order first."""
     ordered = [*(s for name in levels.steps if (s := result.step(name)))]
     ordered += [step for step in result.steps if step.name not in levels.steps]
-    return tuple(_row(step, levels.steps.get(step.name)) for step in ordered)
+    promised = levels.steps if result.judged else {}
+    return tuple(_row(step, promised.get(step.name)) for step in ordered)
+
+
+def bounds(result: LoadResult, levels: ServiceLevels, *, excused_ms: float = 0.0) -> tuple[Bound, ...]:
+    """Return every promised bound beside what was seen, as if each request had taken `excused_ms` less."""
+    steps = [step for step in result.steps if step.name in levels.steps]
+    found = [bound for step in steps for bound in _bounds(step, levels.steps[step.name], excused_ms)]
+    tail = levels.tail
+    return (*found, _bound("all steps", result.latency, tail.most_ms, tail.share, excused_ms))
 
 
 def unfit(result: LoadResult, levels: ServiceLevels) -> str:
@@ -66,12 +90,17 @@ def unfit(result: LoadResult, levels: ServiceLevels) -> str:
 
 def broken(result: LoadResult, levels: ServiceLevels) -> list[str]:
     """Return every level that does not hold, one sentence each."""
-    found = [row.broken for row in rows(result, levels) if row.broken]
+    found = slow(result, levels)
     share = error_share(result)
     if share > levels.error_share:
         told = ", ".join(f"{count} {what}" for what, count in list(result.errors.items())[:3])
         found.append(f"{share:.2%} of the requests failed ({told}), {levels.error_share:.2%} are allowed")
     return found
+
+
+def slow(result: LoadResult, levels: ServiceLevels) -> list[str]:
+    """Return every bound on a latency that is broken."""
+    return [str(bound) for bound in bounds(result, levels) if bound.broken]
 
 
 def late(result: LoadResult, levels: ServiceLevels) -> str:
@@ -84,7 +113,8 @@ def late(result: LoadResult, levels: ServiceLevels) -> str:
     allowed = max(LAG_MS, LAG_SHARE * min(level.p95_ms for level in levels.steps.values()))
     if result.lag_ms <= allowed:
         return ""
-    if result.idle >= IDLE and any(row.beyond(result.longest_lag_ms) for row in rows(result, levels)):
+    beyond = bounds(result, levels, excused_ms=result.longest_lag_ms)
+    if result.idle >= IDLE and any(bound.broken for bound in beyond):
         return ""
     return f"the generator was too slow: {result.lag_ms:.1f} ms late (p99), {allowed:g} are allowed"
 
@@ -116,6 +146,24 @@ def _reasons(result: LoadResult, levels: ServiceLevels) -> Iterator[str]:
             yield f"too few samples: {samples} requests of the step '{name}', {levels.samples} are the least"
     if reason := late(result, levels):
         yield reason
+    if not broken(result, levels):
+        yield from (f"too few samples to tell: {one}" for one in bounds(result, levels) if not one.holds)
+
+
+def _bounds(step: StepCount, level: Latency, excused_ms: float = 0.0) -> tuple[Bound, ...]:
+    promised = ((level.p95_ms, 0.05), (level.p99_ms, 0.01))
+    return tuple(_bound(step.name, step.histogram, most_ms, share, excused_ms) for most_ms, share in promised)
+
+
+def _bound(name: str, latency: Histogram, most_ms: float, share: float, excused_ms: float) -> Bound:
+    return Bound(
+        name=f"{name}: p{100 * (1 - share):g}",
+        most_ms=most_ms,
+        share=share,
+        samples=latency.count,
+        over=latency.over(most_ms + excused_ms),
+        value_ms=latency.percentile(1 - share),
+    )
 
 
 def _row(step: StepCount, level: Latency | None) -> Row:
@@ -128,4 +176,5 @@ def _row(step: StepCount, level: Latency | None) -> Row:
         p99=latency.percentile(0.99),
         longest=latency.max_ms,
         level=level,
+        bounds=_bounds(step, level) if level else (),
     )

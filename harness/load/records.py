@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
+from math import ceil
 from pathlib import Path
 
 import orjson
@@ -42,11 +43,16 @@ class StepCount(Closed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Second(Closed):
-    """One second of the plan. due, errors, p95_ms: of the requests planned in it. completed: by the clock."""
+    """One second of the plan.
+
+    due, errors, p95_ms: of the requests planned in it. completed, served: by the clock, of all the answers
+    and of the right ones.
+    """
 
     at: int
     due: int
     completed: int
+    served: int
     errors: int
     p95_ms: float
 
@@ -93,6 +99,12 @@ class LoadResult(Closed):
     def step(self, name: str) -> StepCount | None:
         """Return one step of the journey, None for one that never came."""
         return next((step for step in self.steps if step.name == name), None)
+
+    @property
+    def served(self) -> float:
+        """Requests answered rightly each second in the second half of the plan."""
+        half, end = ceil(self.for_s / 2), int(self.for_s)
+        return sum(one.served for one in self.series if half <= one.at < end) / max(end - half, 1)
 
     @property
     def failed(self) -> int:

@@ -283,6 +283,14 @@ class Latency(Closed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tail(Closed):
+    """All but `share` of the requests, whatever their step, are answered within `most_ms`."""
+
+    most_ms: Milliseconds
+    share: Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceLevels(Closed):
     """What users are promised at `rate` requests a second over all steps of their journey.
 
@@ -294,6 +302,7 @@ class ServiceLevels(Closed):
     for_s: Seconds
     error_share: Share
     samples: Count
+    tail: Tail
     steps: Annotated[Mapping[Text, Latency], Field(min_length=1)]
 
 

@@ -132,3 +132,15 @@ class LoadProbe:
                     detail=times,
                 )
             )
+        if not result.judged:
+            return
+        tail, latency = levels.tail, result.latency
+        record(
+            Measurement(
+                name=f"requests that took longer than {tail.most_ms:g} ms, all steps",
+                value=latency.over(tail.most_ms),
+                unit="",
+                samples=latency.count,
+                bound=f"at most {tail.share:.2%}",
+            )
+        )

@@ -23,6 +23,7 @@ def conclude(result: LoadResult, profile: str) -> int:
         times = f"p50 {row.p50:.1f}  p95 {row.p95:.1f}  p99 {row.p99:.1f} ms"
         say(f"  {row.step:<8}{row.samples:>7} requests  {times}\n")
     if not result.judged:
+        say(f"{result.served:.1f} requests a second were answered rightly in the second half\n")
         return 0
     if reason := unfit(result, levels):
         say(f"no verdict: {reason}\n")

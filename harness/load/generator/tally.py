@@ -31,6 +31,7 @@ class Tally:
         self._by_due: dict[int, list[float]] = defaultdict(list)
         self._wrong: Counter[int] = Counter()
         self._done: Counter[int] = Counter()
+        self._right: Counter[int] = Counter()
         self._acknowledged: dict[str, list[str]] = defaultdict(list)
         self._unknown: dict[str, list[str]] = defaultdict(list)
 
@@ -53,10 +54,13 @@ class Tally:
         self._statuses[name][str(status)] += 1
         self._latency[name].record(response_time)
         self._by_due[int(due)].append(response_time)
+        now = int(time.perf_counter() - self.began)
         if status:
             self._completed += 1
-            self._done[int(time.perf_counter() - self.began)] += 1
-        if exception is not None:
+            self._done[now] += 1
+        if exception is None:
+            self._right[now] += 1
+        else:
             self._errors[name][_told(exception)] += 1
             self._wrong[int(due)] += 1
 
@@ -105,6 +109,7 @@ class Tally:
             at=at,
             due=len(latencies),
             completed=self._done[at],
+            served=self._right[at],
             errors=self._wrong[at],
             p95_ms=round(p95, 3),
         )

@@ -7,13 +7,14 @@ from typing import Any
 
 from harness.load.histogram import Histogram
 from harness.load.records import LoadResult, Second, StepCount
-from harness.policy.sections import Latency, ServiceLevels
+from harness.policy.sections import Latency, ServiceLevels, Tail
 
 LEVELS = ServiceLevels(
     rate=100.0,
     for_s=2.0,
     error_share=0.01,
     samples=100,
+    tail=Tail(most_ms=40.0, share=0.005),
     steps={"start": Latency(p95_ms=20.0, p99_ms=40.0), "read": Latency(p95_ms=20.0, p99_ms=40.0)},
 )
 
@@ -45,6 +46,6 @@ def result(**given: Any) -> LoadResult:
         "elapsed_s": 2.0,
         "lag": encoded([0.2] * count),
         "steps": steps,
-        "series": (Second(at=0, due=count, completed=count, errors=0, p95_ms=5.0),),
+        "series": (Second(at=0, due=count, completed=count, served=count, errors=0, p95_ms=5.0),),
     }
     return LoadResult(**{**usual, **given})

@@ -31,7 +31,7 @@ def test_a_run_is_a_table_and_three_charts() -> None:
 
 
 def test_a_long_run_is_thinned() -> None:
-    series = tuple(Second(at=n, due=1, completed=1, errors=0, p95_ms=1.0) for n in range(1000))
+    series = tuple(Second(at=n, due=1, completed=1, served=1, errors=0, p95_ms=1.0) for n in range(1000))
 
     *_, latency = exhibits(result(series=series), LEVELS, title="long")
 

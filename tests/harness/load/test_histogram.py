@@ -52,3 +52,12 @@ def test_what_takes_longer_than_it_can_hold_counts_as_the_longest() -> None:
 def test_rubbish_is_no_histogram(text: str) -> None:
     with pytest.raises(ValueError, match="not a histogram"):
         Histogram(text)
+
+
+def test_it_counts_what_is_longer() -> None:
+    histogram = Histogram()
+    for tenths in range(1000):
+        histogram.record(tenths / 10)
+
+    assert [histogram.over(bound) for bound in (0.0, 40.0, 99.5, 100.0)] == [999, 599, 4, 0]
+    assert Histogram().over(1.0) == 0

@@ -8,6 +8,8 @@ import re
 import pytest
 
 from harness.catalogue import load
+from harness.load.binomial import at_least
+from harness.load.levels import ALPHA
 from harness.policy import load_policies, load_policy
 from harness.profiles import PROFILES
 
@@ -122,7 +124,15 @@ def test_the_promise_is_measured_on_enough_requests_of_each_step(policy):
     share = levels.rate * levels.for_s / len(levels.steps)
 
     assert levels.samples <= 0.8 * share, "a fair share of the plan reaches the floor"
-    assert 0.01 * share >= 3, "the 99th percentile is more than the one or two worst"
+
+
+@every_profile
+def test_the_promise_tells_a_stall_of_one_request_in_a_hundred_from_chance(policy):
+    levels = policy.service_levels
+    requests = round(levels.rate * levels.for_s)
+
+    assert levels.tail.most_ms <= 40
+    assert at_least(requests // 100, requests, levels.tail.share) < ALPHA
 
 
 def test_no_profiles_quota_is_stricter_than_productions():

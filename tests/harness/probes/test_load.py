@@ -87,7 +87,7 @@ def test_what_it_came_to_is_evidence(load: LoadProbe, generator: Generator, reco
     seen, *times = recorder.telling()
     assert isinstance(seen, Observation)
     assert (seen.data["planned"], seen.data["failed"]) == (1600, 0)
-    assert [one.samples for one in times if isinstance(one, Measurement)] == [400] * len(STEPS)
+    assert [one.samples for one in times if isinstance(one, Measurement)] == [400] * len(STEPS) + [1600]
 
 
 @pytest.mark.parametrize(
