@@ -43,17 +43,20 @@ class Spending:
         return low / self.whole, high / self.whole
 
 
-def spending(deployment: Deployment, cheap: Request, dear: Request, *, field: str = "cpu_ns") -> Spending:
-    """Compare the two in pairs of random order on one connection, and so in one process.
+def spending(
+    deployment: Deployment, cheap: Request, dear: Request, *, pairs: int = _PAIRS, field: str = "cpu_ns"
+) -> Spending:
+    """Compare the two in pairs of random order on one connection to one replica, and so in one process.
 
     field: where in its JSON an answer says what the process has used so far, in ns. What a request costs is
     the difference to the next answer's, so that work done after the answer counts too. Raises NotVerified
-    when an answer does not say it.
+    when an answer does not say it, or when it is not one process that answers.
     """
-    line, peer = Line(find_peer(deployment)), find_peer(deployment)
+    peer = find_peer(deployment, "replica")
+    line = Line(peer)
     wire = (cheap.encode(peer.authority), dear.encode(peer.authority))
     dice = random.Random()  # noqa: S311 - the order of samples
-    order = [which for _ in range(_PAIRS) for which in _either(dice)]
+    order = [which for _ in range(pairs) for which in _either(dice)]
     try:
         with waiting_for_target():
             for _ in range(_WARM_UP):
@@ -62,6 +65,8 @@ def spending(deployment: Deployment, cheap: Request, dear: Request, *, field: st
     finally:
         line.close()
     costs = [after - before for before, after in itertools.pairwise(clock)]
+    if min(costs) < 0:
+        raise NotVerified("several processes answer on one connection: their clocks cannot be compared")
     return _judged(order, costs)
 
 

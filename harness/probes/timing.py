@@ -21,7 +21,7 @@ from harness.evidence import record, waiting_for_target
 from harness.outcome import NotVerified
 from harness.probes.message import Request
 from harness.probes.paired import ALPHA, POWER, Effect, detectable, judge_pairs, standard_error
-from harness.probes.peer import Peer, Via, find_peer
+from harness.probes.peer import Peer, find_peer
 from harness.probes.wire import Line
 from harness.records import Measurement
 from harness.runtimes import Deployment
@@ -79,9 +79,10 @@ class TimingProbe:
         within_s: float = 8.0,
         alpha: float = ALPHA,
         power: float = POWER,
-        via: Via | None = None,
     ) -> TimingResult:
         """Compare `b` with `a`, in pairs of random order, until an effect of `looked_for_s` would be seen.
+
+        Asked is a replica at its own door: what stands before it adds noise and no signal.
 
         An effect that is seen must be seen again, in a second sample of twice as many pairs. The first one
         ends when it is quiet enough, and gusts of noise that die away make it see effects too often; the
@@ -90,7 +91,7 @@ class TimingProbe:
         Raises NotVerified when `most` pairs or `within_s` seconds do not bring the noise down, or when the
         answers are not all of one status: what is not alike otherwise cannot be compared by its time.
         """
-        peer = find_peer(self._deployment, via=via)
+        peer = find_peer(self._deployment, "replica")
         first, second = (_Sampling(peer, a, b, looked_for_s, alpha, power) for _ in range(2))
         with first.running(), waiting_for_target():
             first.take(within_s, lambda: first.pairs >= most or first.quiet(least))

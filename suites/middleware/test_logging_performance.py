@@ -9,13 +9,14 @@ from functools import partial
 from harness import Measurement, control, defect, edit, floor, not_verified, record, setting
 from harness.probes.logs import LogRecord
 from harness.probes.message import compose
-from harness.probes.spending import spending
+from harness.probes.spending import Spending, spending
 from harness.site import Site
 from suites.middleware.rigged import RIGGED, UNLOGGED
 
 PERFORMANCE = "middleware.logging.performance"
 CONTEXT, LOGS = "panotti/middleware/context.py", "panotti/logs.py"
 EACH = 5  # requests of each length
+PAIRS = (400, 2000)  # of requests with and without a line
 SHORT, LONG = 0.4, 1.4  # of the time from which on a request is slow
 
 SECONDS = edit(
@@ -137,25 +138,36 @@ def test_slow_requests_are_marked(site: Site) -> None:
 def test_logging_costs_less_than_its_budget(site: Site) -> None:
     """The line of a request takes less than the policy's share of the processor time of the cheapest request.
 
-    One process, requests with and without a line in pairs of random order, by the process's own clock.
+    One process, requests with and without a line in pairs of random order, by the process's own clock. What
+    the first pairs leave open is looked at again, in a sample of its own.
     """
-    path, bound = site.contract.path("health.live"), site.policy.logging.cost_share
+    bound = site.policy.logging.cost_share
+    for pairs in PAIRS:
+        cost = _cost(site, pairs)
+        low, high = cost.interval
+        if not low <= bound < high:
+            break
+
+    shown = f"{cost.share:.0%} of the processor time (99 % interval {low:.0%} to {high:.0%})"
+    assert low <= bound, f"a line takes {shown}; {bound:.0%} are allowed"
+    if high > bound:
+        not_verified(f"too noisy: a line takes {shown}, which lies on both sides of {bound:.0%}")
+
+
+def _cost(site: Site, pairs: int) -> Spending:
+    path = site.contract.path("health.live")
     silent, logged = (f"{prefix}-{secrets.token_hex(8)}" for prefix in (UNLOGGED, "logged"))
     mark = site.logs.mark()
     cost = spending(
         site.deployment,
         compose("GET", path, headers={"X-Request-ID": silent}),
         compose("GET", path, headers={"X-Request-ID": logged}),
+        pairs=pairs,
     )
     written = site.logs.requests([logged], since=mark)[logged]
-    floor(len(written) == cost.extra.pairs, f"{len(written)} lines of {cost.extra.pairs} requests")
+    floor(len(written) == pairs, f"{len(written)} lines of {pairs} requests")
     floor(not site.logs.records(since=mark, request_id=silent), "what was to leave no line left one")
-
-    low, high = cost.interval
-    shown = f"{cost.share:.0%} of the processor time (99 % interval {low:.0%} to {high:.0%})"
-    assert low <= bound, f"a line takes {shown}; {bound:.0%} are allowed"
-    if high > bound:
-        not_verified(f"too noisy: a line takes {shown}, which lies on both sides of {bound:.0%}")
+    return cost
 
 
 def _paced(site: Site, pause_s: float) -> list[Timed]:

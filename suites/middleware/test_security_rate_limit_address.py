@@ -8,11 +8,14 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from ipaddress import IPv6Address
 from typing import Final
 from weakref import WeakKeyDictionary
 
 from harness import control, edit, floor
+from harness.outcome import NotVerified
 from harness.probes.burst import BurstResult
 from harness.probes.peer import Via
 from harness.site import Site
@@ -70,11 +73,9 @@ WIDE_IPV6 = edit("all of an IPv6 /32 share one quota", LIMITER, PREFIX, PREFIX.r
 def test_address_gets_exactly_its_quota(site: Site) -> None:
     """Racing guesses at a key get an address's quota through, whatever its X-Forwarded-For begins with."""
     limit = site.policy.rate.address
-    visitor = _somebody()
-    result = _guess(site, limit.quota + 50, lambda i: f"203.0.113.{i % 250}, {visitor}", via="proxy")
+    visitor, result = _over(site, before="203.0.113.")
     USED_UP[site] = visitor, result.began_s + limit.window_s
     passed = _passed(result)
-    floor(result.elapsed_s < limit.window_s, f"{len(result.hits)} requests took longer than the window")
     floor(passed + result.statuses[429] > limit.quota, f"too few requests were answered: {result.statuses}")
 
     assert passed == limit.quota, f"{passed} requests of one address passed, the quota is {limit.quota}"
@@ -128,9 +129,10 @@ def test_no_other_path_escapes_the_quota(site: Site) -> None:
 def test_stranger_does_not_shed_its_address(site: Site) -> None:
     """Whoever is no trusted proxy is counted by its own address, whatever addresses its headers claim."""
     limit = site.policy.rate.address
-    result = _guess(
-        site, limit.quota + 50, lambda i: f"100.65.{i // 250}.{i % 250}", via="stranger", stop_at=429
-    )
+    with site.quiet():
+        result = _guess(
+            site, limit.quota + 50, lambda i: f"100.65.{i // 250}.{i % 250}", via="stranger", stop_at=429
+        )
     floor(result.elapsed_s < limit.window_s, f"{len(result.hits)} requests took longer than the window")
     floor(_passed(result), f"no request passed: {dict(result.statuses)}")
     assert result.statuses[429], f"{_passed(result)} requests of one address passed under forged addresses"
@@ -185,6 +187,33 @@ def _guess(
     )
 
 
+def _over(site: Site, *, before: str = "", stop_at: int | None = None) -> tuple[str, BurstResult]:
+    """An address that nobody used before, and its requests over its quota, within one window.
+
+    before: what its X-Forwarded-For begins with. Beside other work they may take longer than the window: they
+    are then sent anew, from another address, while nothing else uses the machine.
+    """
+    limit = site.policy.rate.address
+    turns: tuple[Callable[[], AbstractContextManager[None]], ...] = (nullcontext, site.quiet)
+    for turn in turns:
+        visitor = _somebody()
+        with turn():
+            result = _guess(
+                site,
+                limit.quota + 50,
+                partial(_forwarded, before, visitor),
+                via="proxy",
+                stop_at=stop_at,
+            )
+        if result.elapsed_s < limit.window_s:
+            return visitor, result
+    raise NotVerified(f"{len(result.hits)} requests took {result.elapsed_s:.1f} s, longer than the window")
+
+
+def _forwarded(before: str, visitor: str, number: int) -> str:
+    return f"{before}{number % 250}, {visitor}" if before else visitor
+
+
 def _passed(result: BurstResult) -> int:
     """How many requests the limit let through, to whatever answer but a failure."""
     return sum(0 < reply.status < 500 and reply.status != 429 for reply in result.replies)
@@ -195,9 +224,7 @@ def _used_up(site: Site) -> tuple[str, float]:
     limit = site.policy.rate.address
     visitor, until = USED_UP.get(site, ("", 0.0))
     if until - time.perf_counter() < limit.window_s / 3:
-        visitor = _somebody()
-        result = _guess(site, limit.quota + 50, lambda _: visitor, via="proxy", stop_at=429)
-        floor(result.elapsed_s < limit.window_s, f"{len(result.hits)} requests took longer than the window")
+        visitor, result = _over(site, stop_at=429)
         assert result.statuses[429], f"{_passed(result)} requests of one address passed, and none was refused"
         USED_UP[site] = visitor, until = visitor, result.began_s + limit.window_s
     status = _ask(site, visitor)

@@ -41,3 +41,13 @@ def test_the_dear_request_is_told_by_what_follows_it(plain, recorder):
 def test_a_server_that_does_not_tell_its_clock_is_not_judged(plain):
     with pytest.raises(NotVerified, match="processor time"):
         spending(plain, CHEAP, DEAR)
+
+
+def test_the_clocks_of_several_processes_are_not_compared(plain, little):
+    clocks = itertools.cycle([10_000_000, 5_000_000])
+    little.delays = lambda request: (
+        little.answers.update({("GET", request["path"]): (200, {"cpu_ns": next(clocks)})}) or 0.0
+    )
+
+    with pytest.raises(NotVerified, match="several processes"):
+        spending(plain, CHEAP, DEAR, pairs=50)
