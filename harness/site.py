@@ -15,6 +15,7 @@ from harness.credentials import Credentials
 from harness.defects import Variation
 from harness.evidence import current, record, waiting_for_target
 from harness.faults.dependency import Faults
+from harness.fuzz.corpus import Corpus
 from harness.outcome import floor, not_verified
 from harness.principals import TENANT, ApiKey, BrowserSession, Role, Tokens, User
 from harness.probes import waiting
@@ -23,6 +24,7 @@ from harness.probes.calls import Calls
 from harness.probes.database import DatabaseProbe
 from harness.probes.described import DescribedProbe
 from harness.probes.files import FileProbe
+from harness.probes.fuzz import FuzzProbe
 from harness.probes.hold import HoldProbe
 from harness.probes.http import HttpProbe, Options
 from harness.probes.load import LoadProbe
@@ -124,6 +126,17 @@ class Site:
         self.openapi = OpenApiProbe(deployment, self.http, contract)
         self.quiet = quiet
         self.load = LoadProbe(deployment, policy=policy, contract=contract, pace=pace, quiet=quiet)
+        self.fuzz = FuzzProbe(
+            deployment,
+            policy=policy,
+            contract=contract,
+            credentials=self.credentials,
+            openapi=self.openapi,
+            pace=pace,
+            # What was found behind a planted defect is to be found again, not remembered.
+            corpus=None if self._setup.rehearsal else Corpus(),
+            target=self._setup.target.label if self._setup.target else "",
+        )
 
     @cached_property
     def tls(self) -> TlsProbe:

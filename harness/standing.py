@@ -11,8 +11,9 @@ import orjson
 from harness import places
 from harness.contract import Contract
 from harness.errors import UserError
-from harness.load.order import Reach, reach_of, read_reach, write_secretly
+from harness.load.order import Reach, reach_of, read_reach
 from harness.runtimes import Deployment
+from harness.secretly import write_secretly
 from harness.workspace import Workspace
 
 KEPT = places.BUILD / "up"

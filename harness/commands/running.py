@@ -24,7 +24,8 @@ from harness.session import PLANNED
 _LOOK_S = 0.2
 _TAIL = 15
 # Plugins that a developer may have installed and that cost time or change the output.
-_PLAIN = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio", "--tb=short", "--color=no")
+_UNUSED = ("cacheprovider", "hypothesispytest", "schemathesis", "anyio")
+_PLAIN = (*(word for name in _UNUSED for word in ("-p", f"no:{name}")), "--tb=short", "--color=no")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -93,20 +92,13 @@ def keys_for(rate: float, policy: Policy) -> int:
     return max(2, ceil(rate / (quota.quota / quota.window_s * _SHARE)))
 
 
-def write_secretly(record: Reach | Order, path: Path) -> None:
-    """Write it for this user alone."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(orjson.dumps(record))
-
-
 def read_reach(path: Path) -> Reach:
-    """Return what `write_secretly` wrote. Raises `UserError`."""
+    """Return what `harness.secretly` wrote. Raises `UserError`."""
     return to_record(Reach, _tables(path), source=path, remedy="Bring the deployment up again.")
 
 
 def read_order(path: Path) -> Order:
-    """Return what `write_secretly` wrote. Raises `UserError`."""
+    """Return what `harness.secretly` wrote. Raises `UserError`."""
     return to_record(Order, _tables(path), source=path, remedy="Run `harness load` again.")
 
 

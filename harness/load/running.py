@@ -13,8 +13,9 @@ from typing import Final
 
 from harness import places
 from harness.errors import ProbeFailed, UserError
-from harness.load.order import Order, write_secretly
+from harness.load.order import Order
 from harness.load.records import LoadResult, read_result
+from harness.secretly import write_secretly
 from harness.tomlfile import nearest
 from harness.workspace import Workspace
 

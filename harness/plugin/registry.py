@@ -22,6 +22,8 @@ _QUIET = (
     "no:cacheprovider",
     "-p",
     "no:hypothesispytest",
+    "-p",
+    "no:schemathesis",
 )
 
 

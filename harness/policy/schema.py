@@ -19,6 +19,7 @@ from harness.policy.sections import (
     Cors,
     CredentialKind,
     Environment,
+    Fuzz,
     Gate,
     Headers,
     Health,
@@ -70,6 +71,7 @@ class Policy(Closed):
     service_levels: ServiceLevels
     releases: Releases
     scans: Scans
+    fuzz: Fuzz
     gate: Gate
     not_applicable: Mapping[str, Reason]
     source: str

@@ -325,6 +325,19 @@ class Scans(Closed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fuzz(Closed):
+    """Requests that nobody would send. budget_s: for how long they are sent when a profile is verified.
+
+    cases: below so many of an operation, nothing was tried of it.
+    successes: below so many authenticated 2xx of an operation, nothing was tried behind its door.
+    """
+
+    budget_s: Seconds
+    cases: Count
+    successes: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gate(Closed):
     """required: globs of the controls that must be `pass` (or validly waived) for the gate to open."""
 

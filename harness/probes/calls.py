@@ -18,7 +18,7 @@ from harness.probes.http import Options
 from harness.records import Json
 
 Kind = Literal["key", "token", "session"]
-_ANONYMOUS: Final = "anonymous"
+ANONYMOUS: Final = "anonymous"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +33,10 @@ class Call:
 class Calls:
     """Makes requests and callers at one target; all objects are of one tenant."""
 
-    def __init__(self, contract: Contract, credentials: Credentials) -> None:
+    def __init__(self, contract: Contract, credentials: Credentials, *, tenant: str = TENANT) -> None:
         self._contract = contract
         self._credentials = credentials
+        self._tenant = tenant
         self._keys: dict[str, ApiKey] = {}
         self._users: dict[str, User] = {}
         self._callers: dict[tuple[str, Kind], Options] = {}
@@ -50,17 +51,18 @@ class Calls:
         if "{recording_id}" in path:
             path = path.replace("{recording_id}", self._recording)
         if "{key_id}" in path:
-            key = self._credentials.key() if method == "DELETE" else self._rotated
+            key = self._credentials.key(tenant=self._tenant) if method == "DELETE" else self._rotated
             path = path.replace("{key_id}", key.id)
-        options = self._caller(route, role, kind)
+        options = self.caller(route, role, kind)
         if route in self._bodies:
             options = {**options, "json": self._bodies[route]()}
         return Call(method=method, path=f"{self._contract.http.base_path}{path}", options=options)
 
-    def _caller(self, route: str, role: str, kind: Kind) -> Options:
-        if role == _ANONYMOUS:
+    def caller(self, route: str, role: str, kind: Kind) -> Options:
+        """Return what presents a caller: always the same one, but for routes that end its session."""
+        if role == ANONYMOUS:
             return {}
-        if kind == "session" and route in self._ends_sessions:
+        if kind == "session" and self.ends_session(route):
             return self._present(role, kind)
         known = self._callers.get((role, kind))
         if known is None:
@@ -78,12 +80,12 @@ class Calls:
 
     def _key(self, role: str) -> ApiKey:
         if role not in self._keys:
-            self._keys[role] = self._credentials.key(cast("Role", role))
+            self._keys[role] = self._credentials.key(cast("Role", role), self._tenant)
         return self._keys[role]
 
     def _user(self, role: str) -> User:
         if role not in self._users:
-            self._users[role] = self._credentials.user(cast("Role", role))
+            self._users[role] = self._credentials.user(cast("Role", role), self._tenant)
         return self._users[role]
 
     @cached_property
@@ -92,7 +94,11 @@ class Calls:
 
     @cached_property
     def _rotated(self) -> ApiKey:
-        return self._credentials.key()
+        return self._credentials.key(tenant=self._tenant)
+
+    def ends_session(self, route: str) -> bool:
+        """Whether a call of this route leaves the caller without its session."""
+        return route in self._ends_sessions
 
     @cached_property
     def _ends_sessions(self) -> frozenset[str]:
@@ -113,8 +119,8 @@ class Calls:
         if has.sessions:
             bodies[f"POST {has.sessions.login}"] = self._login
         if has.administration:
-            bodies[f"POST {has.administration.api_keys}"] = _new_key
-            bodies[f"POST {has.administration.users}"] = _new_user
+            bodies[f"POST {has.administration.api_keys}"] = lambda: _new_key(self._tenant)
+            bodies[f"POST {has.administration.users}"] = lambda: _new_user(self._tenant)
         return bodies
 
     def _refresh_token(self) -> Json:
@@ -134,14 +140,14 @@ def _ended() -> Json:
     return {"recordingId": _name("rec"), "metadata": {}, **paths}
 
 
-def _new_key() -> Json:
-    return {"principal": _name("check"), "tenant": TENANT, "role": "reader"}
+def _new_key(tenant: str) -> Json:
+    return {"principal": _name("check"), "tenant": tenant, "role": "reader"}
 
 
-def _new_user() -> Json:
+def _new_user(tenant: str) -> Json:
     return {
         "username": _name("user"),
         "password": secrets.token_urlsafe(24),
         "role": "reader",
-        "tenant": TENANT,
+        "tenant": tenant,
     }

@@ -38,6 +38,11 @@ class OpenApiProbe:
         record(Observation(subject=f"{len(found)} routes are described", data={"routes": listed}))
         return found
 
+    @property
+    def document(self) -> Any:
+        """The description as the target gave it; whether it is one is for the reader to see."""
+        return self._document
+
     @cached_property
     def _document(self) -> Any:
         description = self._contract.capability("description")

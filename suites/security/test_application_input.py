@@ -1,4 +1,4 @@
-"""Injected statements and expressions have no effect: shown by what is disclosed, changed and kept."""
+"""No input breaks the server or makes it talk; injected statements and expressions have no effect."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import secrets
 from urllib.parse import quote
 
 from harness import control, defect, edit, floor
+from harness.fuzz.levels import unfit
+from harness.fuzz.records import told
 from harness.principals import ApiKey
 from harness.probes.reply import Reply
 from harness.records import Json
@@ -76,6 +78,48 @@ EXPRESSIONS = (
         "<!ENTITY a 'b'>",
     ),
 )
+
+
+@control(
+    INPUT,
+    intrusive=True,
+    broken_by=(
+        edit(
+            "a 500 behind a lone surrogate",
+            "panotti/strictness.py",
+            "\\x7f-\\x9f\\ud800-\\udfff]",
+            "\\x7f-\\x9f]",
+        ),
+        edit(
+            "a refusal repeats the input",
+            "panotti/failures.py",
+            '"msg": found["msg"]}',
+            '"msg": found["msg"], "input": found["input"]}',
+        ),
+        edit(
+            "a refusal shows the exception behind it",
+            "panotti/failures.py",
+            '"msg": found["msg"]}',
+            "\"msg\": f\"{found['msg']} {found.get('ctx', '')}\"}",
+        ),
+        edit(
+            "refusals are plain JSON",
+            "panotti/problems.py",
+            'MEDIA_TYPE = b"application/problem+json"',
+            'MEDIA_TYPE = b"application/json"',
+        ),
+        READ_BY_TEXT,
+    ),
+    prove_in="testing",
+)
+def test_no_input_breaks_the_server_or_makes_it_talk(site: Site) -> None:
+    """No answer is 5xx or shows the server's inside; a refusal is a problem document, and repeats nothing."""
+    result = site.fuzz.campaign()
+    faults = told(result.failures)
+
+    assert not faults, faults
+    reason = unfit(result, site.policy.fuzz)
+    floor(not reason, reason)
 
 
 @control(INPUT, broken_by=READ_BY_TEXT)

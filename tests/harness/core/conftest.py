@@ -42,7 +42,8 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
         monkeypatch.setattr(module, name, getattr(module, name))  # given back after a run in this process
     pytester.makeconftest('pytest_plugins = ["harness.plugin"]\n' + CONFTEST)
     pytester.makeini(
-        "[pytest]\naddopts = --strict-markers --import-mode=importlib -p no:hypothesispytest -p no:anyio\n"
+        "[pytest]\naddopts = --strict-markers --import-mode=importlib"
+        " -p no:hypothesispytest -p no:schemathesis -p no:anyio\n"
     )
     (pytester.path / "suites").mkdir()
     (pytester.path / "suites" / "test_cors.py").write_text(CORS)

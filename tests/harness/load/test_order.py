@@ -19,9 +19,9 @@ from harness.load.order import (
     read_order,
     read_reach,
     secret_from,
-    write_secretly,
 )
 from harness.policy import load_policy
+from harness.secretly import write_secretly
 
 REACH = Reach(
     base_url="https://127.0.0.1:8443",

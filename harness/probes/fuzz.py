@@ -1,0 +1,126 @@
+"""Campaigns of fuzzing on one deployment: as callers of its own, within its quotas, for a time."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import Final
+
+from harness.contract import Contract
+from harness.credentials import Credentials
+from harness.evidence import record, waiting_for_target
+from harness.fuzz.corpus import Corpus, without_secrets
+from harness.fuzz.exhibits import exhibits
+from harness.fuzz.message import Message
+from harness.fuzz.order import Order, Reached
+from harness.fuzz.plan import Plan
+from harness.fuzz.records import FuzzResult
+from harness.fuzz.running import Progress, fuzz, in_silence
+from harness.policy import Policy
+from harness.probes.openapi import OpenApiProbe
+from harness.probes.pace import Pace
+from harness.probes.peer import find_peer
+from harness.records import Json, Observation
+from harness.runtimes import Deployment
+
+# Of the quotas: an account's other half is for what it did before, the address's for what else asks.
+_OF_KEY: Final = 0.8
+_OF_ADDRESS: Final = 0.7
+
+
+class FuzzProbe:
+    """Fuzzes one deployment. corpus: of failures to begin with and to keep, None to do neither."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        *,
+        policy: Policy,
+        contract: Contract,
+        credentials: Credentials,
+        openapi: OpenApiProbe,
+        pace: Pace,
+        corpus: Corpus | None,
+        target: str,
+    ) -> None:
+        self._deployment = deployment
+        self._policy = policy
+        self._contract = contract
+        self._credentials = credentials
+        self._openapi = openapi
+        self._pace = pace
+        self._corpus = corpus
+        self._target = target
+
+    def campaign(
+        self, *, budget_s: float | None = None, seed: int | None = None, progress: Progress = in_silence
+    ) -> FuzzResult:
+        """Fuzz for a time (the policy's if not given), and record what it came to.
+
+        seed: of every choice; one is drawn where none is given. Raises `ProbeFailed` where the description
+        cannot be read, NotVerified where there is none or no caller can be made.
+        """
+        kept = self._corpus.of(self._target) if self._corpus else ()
+        order = self._order(
+            self._policy.fuzz.budget_s if budget_s is None else budget_s,
+            secrets.randbits(32) if seed is None else seed,
+            tuple((one.failure.caller, one.failure.message) for one in kept),
+        )
+        self._pace.take("fuzz", order.per_address)  # what else was sent counts against the same quota
+        with waiting_for_target():
+            result = fuzz(order, progress=progress)
+        self._pace.take("fuzz", order.per_address)
+        result = replace(result, failures=tuple(map(without_secrets, result.failures)))
+        if self._corpus:
+            profile = self._deployment.specification.profile
+            self._corpus.keep(result.failures, target=self._target, profile=profile, seed=result.seed)
+        _record(result)
+        return result
+
+    def _order(self, budget_s: float, seed: int, kept: tuple[tuple[str, Message], ...]) -> Order:
+        peer, rate = find_peer(self._deployment), self._policy.rate
+        plan = Plan(self._contract, self._policy, self._credentials)
+        document = self._openapi.document
+        operations = plan.operations(document)
+        return Order(
+            peer=Reached(
+                host=peer.host,
+                port=peer.port,
+                tls=peer.tls,
+                name=peer.name,
+                authority=peer.authority,
+                ca_file=str(peer.ca_file or ""),
+            ),
+            base_path=self._contract.http.base_path,
+            description=document,
+            operations=operations,
+            callers=tuple(plan.callers.values()),
+            unversioned=self._policy.headers.unversioned,
+            seed=seed,
+            budget_s=budget_s,
+            window_s=rate.address.window_s,
+            per_key=int(rate.key.quota * _OF_KEY * rate.address.window_s / rate.key.window_s),
+            per_address=int(rate.address.quota * _OF_ADDRESS),
+            kept=kept,
+        )
+
+
+def _record(result: FuzzResult) -> None:
+    statuses: dict[str, Json] = {str(status): count for status, count in result.statuses.items()}
+    failures: list[Json] = [f"{failure.id} {failure}" for failure in result.failures]
+    trouble: list[Json] = [*result.trouble]
+    record(
+        Observation(
+            subject=f"fuzzing: {result.total} cases of {len(result.counts)} operations, seed {result.seed}",
+            data={
+                "seed": result.seed,
+                "budget_s": result.budget_s,
+                "elapsed_s": result.elapsed_s,
+                "statuses": statuses,
+                "failures": failures,
+                "trouble": trouble,
+            },
+        )
+    )
+    for exhibit in exhibits(result):
+        record(exhibit)

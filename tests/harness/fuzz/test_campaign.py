@@ -1,0 +1,119 @@
+"""Whole campaigns, in their own process, on a server with and without a fault."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.errors import ProbeFailed
+from harness.fuzz import running
+from harness.fuzz.levels import unfit
+from harness.fuzz.records import FuzzResult
+from harness.fuzz.running import fuzz
+from harness.policy.sections import Fuzz
+from tests.harness.fuzz.conftest import READ, TAKE, Ordering
+from tests.harness.fuzz.notes import DESCRIPTION, Notes
+
+FLOOR = Fuzz(budget_s=2.0, cases=5, successes=2)
+
+
+def test_a_good_server_passes(order: Ordering) -> None:
+    told: list[tuple[int, int]] = []
+
+    result = fuzz(order(), progress=lambda cases, failures: told.append((cases, failures)))
+
+    assert not result.failures
+    assert unfit(result, FLOOR) == ""
+    phases = {phase for counts in result.counts.values() for phase, tally in counts.items() if tally.cases}
+    assert phases >= {"values", "examples"}
+    assert told[-1] == (result.total, 0)
+    assert (result.ended, result.seed) == ("", 1)
+
+
+def test_a_planted_500_is_found_made_small_and_comes_first_next_time(order: Ordering, notes: Notes) -> None:
+    notes.fault = "surrogates"
+
+    (found,) = fuzz(order()).failures
+
+    assert (found.oracle, found.detail, found.message.operation) == ("server-error", "500", TAKE)
+    assert found.again is True
+    assert "\\ud" in found.message.body
+    assert len(found.message.body) < 60, "what is needed to show it, and little else"
+    notes.seen.clear()
+
+    again = fuzz(order(kept=((found.caller, found.message),)))
+
+    assert notes.seen[0] == ("POST", "/notes")
+    assert again.counts[TAKE]["kept"].statuses == {500: 1}
+    assert [failure.id for failure in again.failures] == [found.id]
+
+
+def test_a_refusal_that_repeats_the_input_is_found(order: Ordering, notes: Notes) -> None:
+    notes.fault = "echo"
+
+    (found,) = fuzz(order()).failures
+
+    assert (found.oracle, found.status) == ("echo", 422)
+    assert 101 <= len(json.loads(found.message.body)["text"]) < 129, "the shortest that is tried has 129"
+
+
+def test_a_run_with_401s_alone_proves_nothing(order: Ordering) -> None:
+    usual = order()
+    strangers = tuple(replace(caller, fields=()) for caller in usual.callers)
+
+    result = fuzz(replace(usual, callers=strangers))
+
+    assert result.statuses.keys() == {401}
+    assert not result.failures
+    assert unfit(result, FLOOR) == (
+        "2 of 2 operations let fewer than 2 authenticated requests through, so nothing was tried behind "
+        f"their door: {TAKE}, {READ}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("description", "said"),
+    [
+        ({"paths": DESCRIPTION["paths"]}, "Unable to determine the Open API version"),
+        ({**DESCRIPTION, "openapi": "9.0.0"}, "uses Open API 9.0.0"),
+    ],
+)
+def test_a_bad_description_is_refused_before_the_first_request(
+    order: Ordering, notes: Notes, description: Any, said: str
+) -> None:
+    with pytest.raises(ProbeFailed) as refusal:
+        fuzz(order(description=description))
+
+    assert str(refusal.value).startswith("the API description cannot be fuzzed: ")
+    assert said in str(refusal.value)
+    assert refusal.value.remedy == "Give a valid OpenAPI 3 document."
+    assert not notes.seen
+
+
+def test_a_campaign_that_is_stopped_keeps_what_it_found(
+    order: Ordering, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes.fault = "surrogates"
+    monkeypatch.setattr(running, "_AROUND_S", -596.0)
+
+    result = fuzz(order(budget_s=600.0))
+
+    assert result.ended == "its process ended with status -9"
+    assert [failure.oracle for failure in result.failures] == ["server-error"]
+    assert result.total > 0
+    assert "ended early" in unfit(result, FLOOR)
+
+
+def test_a_campaign_that_breaks_says_how(order: Ordering) -> None:
+    with pytest.raises(ProbeFailed, match=r"before its first request:\n(.|\n)*KeyError"):
+        fuzz(order(description={**DESCRIPTION, "paths": {}}))
+
+
+def test_quotas_are_kept(order: Ordering, notes: Notes) -> None:
+    result: FuzzResult = fuzz(order(per_key=5, per_address=8, window_s=30.0))
+
+    assert 0 < len(notes.seen) <= 8
+    assert result.total == len(notes.seen)
