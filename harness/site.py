@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from harness.probes.tls import TlsProbe
 
 _TAIL: Final = 2000  # characters of a failed start's output that evidence keeps
+_RECOVERY_S: Final = 30.0  # a database that was killed reads its log again before it serves
 _TRIES = itertools.count(1)
 
 
@@ -281,14 +282,12 @@ class Site:
             deployment.stop()
 
     def settle(self) -> None:
-        """Take back every fault that a check left behind, and wait until the server has got over it."""
+        """Take back every fault that a check left behind, and wait until every replica has got over it."""
         if self.faults.restore():
-            door = Door(
-                base_url=self.deployment.base_url,
-                path=f"{self.contract.http.base_path}{self.contract.launch.ready_path}",
-                host_name=self.deployment.host_name,
-            )
-            self.eventually(lambda: answers(door), timeout_s=2 * self.policy.health.interval_s)
+            urls = (self.deployment.base_url, *self.deployment.replica_urls)
+            path = f"{self.contract.http.base_path}{self.contract.launch.ready_path}"
+            doors = [Door(base_url=url, path=path, host_name=self.deployment.host_name) for url in urls]
+            self.eventually(lambda: all(map(answers, doors)), timeout_s=_RECOVERY_S)
 
     def close(self) -> None:
         """End the connections and the browser. The deployment itself stays up."""

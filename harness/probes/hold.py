@@ -80,7 +80,8 @@ class HoldProbe:
     ) -> Iterator[tuple[HeldRequest, ...]]:
         """Yield `n` POST requests, sent one after another as far as their heads go, each begun or refused.
 
-        each: the parts of the i-th (a key, a JSON body). timeout_s: for all of them to be begun or refused.
+        each: the parts of the i-th (a key, a JSON body). timeout_s: for all of them to be begun or refused
+        after the last head was sent.
         Raises OSError when a connection is not taken.
         """
         peer = find_peer(self._deployment, base)
@@ -92,8 +93,9 @@ class HoldProbe:
             )
             for request in held:  # once all are connected: a server may limit the time that a body takes
                 request.begin()
+            deadline = time.perf_counter() + timeout_s
             for request in held:
-                request.settle(max(timeout_s - (time.perf_counter() - started), 0))
+                request.settle(max(deadline - time.perf_counter(), 0))
             waited("target", started, time.perf_counter())
             _record(path, held)
             yield held
