@@ -17,11 +17,21 @@ class Processors:
     @property
     def idle(self) -> float:
         """The share that nobody has used so far."""
-        free, passed = (now - then for now, then in zip(_ticks(), self._before, strict=True))
+        free, _, passed = self._since()
         return free / passed if passed else 1.0
 
+    @property
+    def stolen(self) -> float:
+        """The share that the hypervisor has given to other machines so far."""
+        _, stolen, passed = self._since()
+        return stolen / passed if passed else 0.0
 
-def _ticks() -> tuple[int, int]:
-    """Return idle and all ticks of the processors since the machine's start."""
+    def _since(self) -> tuple[int, int, int]:
+        free, stolen, passed = (now - then for now, then in zip(_ticks(), self._before, strict=True))
+        return free, stolen, passed
+
+
+def _ticks() -> tuple[int, int, int]:
+    """Return idle, stolen and all ticks of the processors since the machine's start."""
     fields = [int(word) for word in _STAT.read_text().splitlines()[0].split()[1:9]]
-    return fields[3] + fields[4], sum(fields)
+    return fields[3] + fields[4], fields[7], sum(fields)
