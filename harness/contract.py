@@ -99,11 +99,27 @@ class Paths(Closed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Releasing(Closed):
+    """How one release takes the place of another. All run in a container of the release's own image.
+
+    schema: prints the newest revision that its code knows, and needs no settings. migrate: with ${phase}.
+    env: tells it by which ${version} it is put into service. ready_within_s: a release of which all
+    answers, and not all is ready after this time, has failed.
+    """
+
+    ready_within_s: float
+    schema: tuple[str, ...]
+    migrate: tuple[str, ...]
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replicated(Closed):
     """A topology of several containers, on the runtime `containers`, in the profiles that are named.
 
     file: its Compose file, beside the contract's own kind in deploy/. application, edge: services of it.
     parts: the services behind what the server calls its dependencies. secrets: made beside `launch.secrets`.
+    release: None where releases are not put into service by the harness.
     """
 
     file: str
@@ -112,6 +128,7 @@ class Replicated(Closed):
     edge: str
     parts: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     secrets: Mapping[str, SecretKind] = field(default_factory=dict)
+    release: Releasing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,14 @@ def migrate(
 
 
 @app.command()
+def schema() -> None:
+    """Prints the newest revision of the schema that this release knows. Needs no configuration."""
+    from panotti.storage.migrate import newest
+
+    typer.echo(newest())
+
+
+@app.command()
 def describe() -> None:
     """Prints what this configuration would run, as JSON, without its secrets."""
     from panotti.describe import describe as document

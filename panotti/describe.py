@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from panotti import __version__, configuration
+from panotti import configuration
 from panotti.app import Application, build_routes, layers
 from panotti.backends import choose
 from panotti.middleware.limits import InFlight
@@ -23,7 +23,7 @@ def describe(settings: Settings, secrets: Secrets) -> dict[str, Any]:
     backends = choose(settings, secrets)
     counters = backends.counters
     return {
-        "version": __version__,
+        "version": settings.version,
         "revision": settings.revision,
         "schema_revision": newest(),
         "profile": str(settings.profile),

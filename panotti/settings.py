@@ -163,6 +163,8 @@ class Settings(BaseSettings):
     docs: bool = False
     debug: bool = False
     reload: bool = False
+    # The release's name, where it is put into service under another one than its code has.
+    version: str = Field(default=__version__, pattern=r"^[A-Za-z0-9._+-]{1,80}$")
     revision: str = Field(default="unknown", pattern=r"^[A-Za-z0-9._+-]{1,80}$")
 
     cors_origins: Origins = ()
@@ -213,10 +215,6 @@ class Settings(BaseSettings):
     @property
     def tls(self) -> bool:
         return self.tls_cert_file is not None
-
-    @property
-    def version(self) -> str:
-        return __version__
 
     @classmethod
     def settings_customise_sources(

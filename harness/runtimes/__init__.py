@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from harness.defects import CLEAN, Variation
 
 if TYPE_CHECKING:
+    from harness.releases.stage import Stage
     from harness.runtimes.part import Part
 
 RuntimeName = Literal["containers", "process", "external"]
@@ -85,6 +86,10 @@ class Deployment(Protocol):
 
     def add_replica(self) -> Part:
         """Start one more replica of the server beside the others; it is not waited for."""
+        ...
+
+    def stage(self) -> Stage:
+        """Where one release takes the place of another: two colours of the server behind the edge."""
         ...
 
     def stores(self) -> tuple[Part, ...]:

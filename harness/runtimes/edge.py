@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,32 +15,35 @@ from harness.releases.stage import Colour
 from harness.runtimes.engine import Box
 
 SERVING: Final = "serving"
-_FOLDER: Final = f"/etc/haproxy/{SERVING}"
 _FILE: Final = f"{SERVING}.map"
+_FOLDER: Final = f"/etc/haproxy/{SERVING}"
 _MAP: Final = f"{_FOLDER}/{_FILE}"
 _KEY: Final = "colour"
 _SOCKET: Final = ("socat", "-t5", "-", "UNIX-CONNECT:/run/haproxy/admin.sock")
 _ANSWER_S: Final = 10.0
 _UP: Final = "2"  # srv_op_state, of `show servers state`
 _BACKENDS: Final = "2"  # the type, of `show stat`
+_SPENT: Final = re.compile(r"^proc\.(blue|green)_ms: type=sint value=<(\d+)>$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """What the edge has counted of one colour, since its own start or since `forget`.
+    """What the edge has counted of one colour since its own start.
 
     in_flight: requests that are not answered to their end. errors: those answered with 5xx, or broken off.
-    latency_ms: the mean of the last 1,024 requests.
+    spent_ms: the sum of how long their answers took to begin.
     """
 
     in_flight: int
     requests: int
     errors: int
-    latency_ms: float
+    spent_ms: int
 
 
 class Edge:
     """HAProxy as deploy/haproxy.cfg sets it up. Every call raises `ProbeFailed` where it does not answer."""
+
+    FOLDER: Final = _FOLDER
 
     def __init__(self, box: Box) -> None:
         self._box = box
@@ -75,23 +79,21 @@ class Edge:
             raise ProbeFailed(f"nothing is mounted at the edge's {_FOLDER}: it would forget {colour}")
         write_serving(Path(folder), colour)
 
-    def up(self) -> list[Colour]:
-        """Return the colour of every replica that is in."""
+    def up(self, colour: Colour) -> set[str]:
+        """Return the addresses of the replicas of a colour that were ready when they were last asked."""
         rows = [line.split() for line in self.ask("show servers state").splitlines()]
-        return [Colour(row[1]) for row in rows if row[5:6] == [_UP]]
+        return {row[4] for row in rows if row[1:2] == [colour] and row[5:6] == [_UP]}
 
     def counted(self) -> Mapping[Colour, Counted]:
         """Return what has passed by now, of both colours."""
-        lines = self.ask(f"show stat -1 {_BACKENDS} -1").removeprefix("# ").splitlines()
-        rows = {row["pxname"]: row for row in csv.DictReader(lines)}
+        sums = "; ".join(f"get var proc.{colour}_ms" for colour in Colour)
+        said = self.ask(f"{sums}; show stat -1 {_BACKENDS} -1")
+        spent = {Colour(name): int(number) for name, number in _SPENT.findall(said)}
+        rows = {row["pxname"]: row for row in csv.DictReader(said.partition("# ")[2].splitlines())}
         try:
-            return {colour: _counted(rows[colour]) for colour in Colour}
+            return {colour: _counted(rows[colour], spent[colour]) for colour in Colour}
         except (KeyError, ValueError) as cause:
             raise ProbeFailed(f"the edge's counters are not those of two colours: {cause!r}") from None
-
-    def forget(self) -> None:
-        """Begin to count anew."""
-        self.ask("clear counters all")
 
 
 def write_serving(folder: Path, colour: Colour) -> None:
@@ -103,10 +105,10 @@ def write_serving(folder: Path, colour: Colour) -> None:
     fresh.replace(folder / _FILE)
 
 
-def _counted(row: Mapping[str, str]) -> Counted:
+def _counted(row: Mapping[str, str], spent_ms: int) -> Counted:
     return Counted(
         in_flight=int(row["scur"]) + int(row["qcur"]),
-        requests=int(row["req_tot"] or row["stot"]),
+        requests=int(row["req_tot"]),
         errors=int(row["hrsp_5xx"]) + int(row["srv_abrt"]),
-        latency_ms=float(row["ttime"]),
+        spent_ms=spent_ms,
     )

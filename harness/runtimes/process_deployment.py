@@ -105,6 +105,10 @@ class ProcessDeployment:
         """There is nothing that would share the load with a second one."""
         raise CannotShow("this deployment is one server without an edge: no replica can join it")
 
+    def stage(self) -> NoReturn:
+        """There is one place for a release, and it is taken."""
+        raise CannotShow("this deployment is one server without an edge: no release can stand beside it")
+
     def stores(self) -> tuple[()]:
         """It keeps its data itself."""
         return ()

@@ -23,7 +23,7 @@ from harness.topology.schema import Service, Topology
 T = TypeVar("T")
 S = TypeVar("S")
 _FIRST_NAMED: Final = 33  # addresses of the edge network that Docker gives to nobody
-_OVERLAY: Final = "/overlay"
+OVERLAY: Final = "/overlay"
 _STOP_S: Final = 15.0
 _ONCE: Final = "service_completed_successfully"
 
@@ -120,6 +120,12 @@ class Realised:
             where,
         )
 
+    def take_over(self, service: str, boxes: Sequence[Box]) -> None:
+        """Count these as a service's containers, and no others; those that were known stay the same."""
+        with self.lock:
+            known = {box.id: box for box in self.boxes.get(service, ())}
+            self.boxes[service] = [known.get(box.id, box) for box in boxes]
+
     def drop(self, service: str, box: Box) -> None:
         """Stop one container of a service as an orchestrator does, and remove it."""
         with self.lock:
@@ -134,13 +140,14 @@ class Realised:
         each(lambda pair: pair[1].update(restart_policy=restart_policy(pair[0])), self._all())
 
     def remove(self, others: Iterable[Box] = ()) -> None:
-        """Remove everything. Safe to call twice."""
+        """Remove everything, also what a rollout that was killed left in the networks. Safe to call twice."""
         with self.lock:
             boxes = [box for found in self.boxes.values() for box in found]
             self.boxes.clear()
             networks, self.networks = self.networks, {}
             volumes, self.volumes = self.volumes, {}
-        each(lambda box: box.remove(), [*boxes, *others])
+        boxes += [*others, *(box for name in networks.values() for box in self.engine.boxes(name))]
+        each(lambda box: box.remove(), {box.id: box for box in boxes}.values())
         each(self.engine.remove_network, networks.values())
         each(self.engine.remove_volume, volumes.values())
 
@@ -159,7 +166,7 @@ class Realised:
         if service != self.contract.application:
             return dict(made.environment)
         kept = {name: value for name, value in made.environment.items() if name not in self.plan.removed}
-        own = {"PYTHONPATH": _OVERLAY} if self.plan.overlay.package else {}
+        own = {"PYTHONPATH": OVERLAY} if self.plan.overlay.package else {}
         return kept | own | resolve(self.plan.environment, self._addresses())
 
     def _addresses(self) -> dict[str, str]:
@@ -171,7 +178,7 @@ class Realised:
     def _overlay(self, service: str) -> list[tuple[str, str, str]]:
         if service != self.contract.application or not self.plan.overlay.package:
             return []
-        return [(str(self.folder / "overlay"), _OVERLAY, "ro")]
+        return [(str(self.folder / "overlay"), OVERLAY, "ro")]
 
 
 def named_addresses(prefix: str) -> dict[str, str]:

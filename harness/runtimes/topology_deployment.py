@@ -6,11 +6,15 @@ import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from harness.errors import ProbeFailed, RuntimeUnavailable
+from harness.load.order import reach_of
+from harness.releases.stage import Colour
 from harness.runtimes import CannotShow, Completed, RuntimeName, StartFailure
+from harness.runtimes.colours import Colours
 from harness.runtimes.container_deployment import LOOPBACK, RELAY_PORT, relay_is_up
 from harness.runtimes.edge import Edge
 from harness.runtimes.engine import Box
@@ -22,6 +26,7 @@ from harness.runtimes.pki import HOST_NAME
 from harness.runtimes.readiness import Door
 from harness.runtimes.realised import Realised, dead, each
 from harness.runtimes.services import volume_paths
+from harness.runtimes.stage import ContainerStage
 from harness.runtimes.topology import EDGE_FILE, write_edge
 
 if TYPE_CHECKING:
@@ -98,6 +103,13 @@ class TopologyDeployment:
         """Start one server beside the replicas, with their stores and secrets; the edge does not know it."""
         return Joined(self._owner, plan, self.found)
 
+    def stage(self) -> ContainerStage:
+        """The two colours of the application, to put releases at. What it changes is seen here too."""
+        colours = Colours(self._owner.engine, self.plan.contract, self.found.networks[self.found.shared])
+        return ContainerStage(
+            colours, reach_of(self, self.plan.contract), changed=partial(self._look, colours)
+        )
+
     def stores(self) -> tuple[Part, ...]:
         """The containers with a named volume."""
         services = self.found.topology.services
@@ -125,7 +137,7 @@ class TopologyDeployment:
         """Whether the edge has every replica in."""
         wanted = self.found.topology.services[self.found.contract.application].scale
         try:
-            return len(Edge(self.found.edge[0]).up()) >= wanted
+            return len(Edge(self.found.edge[0]).up(Colour.BLUE)) >= wanted
         except (ProbeFailed, RuntimeUnavailable):
             return False
 
@@ -222,6 +234,12 @@ class TopologyDeployment:
         self.found.remove(relays.values())
         shutil.rmtree(self.found.folder, ignore_errors=True)
         self._owner.forget(self)
+
+    def _look(self, colours: Colours) -> None:
+        """Find the replicas again after a rollout has changed them, first those that serve."""
+        serving = colours.edge().serving() or Colour.BLUE
+        boxes = [one.box for colour in (serving, serving.other) for one in colours.at(colour)]
+        self.found.take_over(self.found.contract.application, boxes)
 
     def _expect(self, word: str, answer: str) -> None:
         if word not in answer:

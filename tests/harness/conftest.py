@@ -147,6 +147,9 @@ class LocalDeployment:
     def add_replica(self) -> NoReturn:
         raise CannotShow("no topology")
 
+    def stage(self) -> NoReturn:
+        raise CannotShow("no topology")
+
     def stores(self) -> tuple[()]:
         return ()
 

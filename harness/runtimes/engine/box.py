@@ -44,11 +44,21 @@ class Box:
     def _docker(self) -> Any:
         return self._container.get_wrapped_container()
 
+    @property
+    def id(self) -> str:
+        """What Docker knows it by."""
+        return str(self._docker.id)
+
     def attributes(self) -> dict[str, Any]:
         """Return the container's description as `docker inspect` gives it, fresh."""
         with asking("inspecting a container"):
             self._docker.reload()
             return dict(self._docker.attrs)
+
+    @property
+    def found(self) -> dict[str, Any]:
+        """The container's description as it was when it was listed, or last asked for."""
+        return dict(self._docker.attrs)
 
     def exit_status(self) -> int | None:
         """Exit status of its main process; None while it runs."""

@@ -201,7 +201,7 @@ class Engine:
                 ports={f"{port}/tcp": where for port, where in ports.items()},
                 volumes={source: {"bind": path, "mode": mode} for source, path, mode in request.mounts},
                 tmpfs=dict(request.tmpfs),
-                labels=self.labels,
+                labels={**request.labels, **self.labels},
                 network=first.network,
                 networking_config={first.network: endpoint},
                 **request.options,
@@ -217,6 +217,15 @@ class Engine:
                 box.remove()
                 raise
         return box
+
+    def boxes(self, network: str = "") -> list[Box]:
+        """Return the run's containers, or those in a network, also what has ended; the oldest first."""
+        filters = {"label": [f"{name}={value}" for name, value in self.labels.items()]}
+        if network:
+            filters["network"] = [network]
+        with asking("listing containers"):
+            found = self._client.containers.list(all=True, filters=filters, ignore_removed=True)
+        return [Box(Plain(one)) for one in sorted(found, key=lambda one: str(one.attrs["Created"]))]
 
     def run(self, request: Request, network: RunNetwork) -> Box:
         """Start a container in the run's network. Raises `RuntimeUnavailable`."""

@@ -9,7 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A container to be started. ports: container ports, published on `publish`. options: for docker-py."""
+    """A container to be started. ports: container ports, published on `publish`. options: for docker-py.
+
+    labels: beside the run's own.
+    """
 
     image: str
     command: tuple[str, ...] | None = None
@@ -19,6 +22,7 @@ class Request:
     mounts: tuple[tuple[str, str, str], ...] = ()
     tmpfs: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
     address: str | None = None
 
 
