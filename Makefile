@@ -10,7 +10,7 @@ SCENARIO ?= steady
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint report verify selftest load up down doctor bench clean lock
+.PHONY: help setup test lint report verify selftest load fuzz up down doctor bench clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ selftest: setup ## every defect planted: each must be caught (ARGS='-c middlewar
 
 load: setup ## planned load, held against the service levels (SCENARIO=steady PROFILE=production)
 	$(HARNESS) load $(SCENARIO) --profile $(PROFILE) $(ARGS)
+
+fuzz: setup ## what nobody would send, 60 s a profile (PROFILE=production ARGS='--seed 7')
+	$(HARNESS) fuzz --profile $(PROFILE) $(ARGS)
 
 up: setup ## a deployment to poke at (PROFILE=production)
 	$(HARNESS) up $(PROFILE) $(ARGS)

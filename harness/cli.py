@@ -207,6 +207,53 @@ def load(
 
 
 @app.command()
+def fuzz(
+    profile: Annotated[
+        list[str] | None,
+        typer.Option("--profile", "-p", metavar="NAME", help="Repeatable. Default: production."),
+    ] = None,
+    budget: Annotated[float, typer.Option(metavar="SECONDS", help="For each profile.")] = 60.0,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Of every choice. Default: a new one.")
+    ] = None,
+    replay: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only send a kept failure once more, and show it.")
+    ] = None,
+    runtime: Runtime = None,
+    target: Target = "reference",
+    contract: Contract = None,
+    policy: PolicyFile = None,
+    i_own_this_target: Owned = False,
+) -> None:
+    """Send what nobody would send, made from the target's own API description, as callers in every role.
+
+    No answer may be 5xx, repeat the request or show the server's inside. Failures are made small, kept in
+    build/fuzz, and come first next time. Exit status 0: nothing found; 1: something; 2: nothing was tried.
+
+    Examples:
+
+    - `harness fuzz`
+
+    - `harness fuzz -p testing --runtime process --budget 20 --seed 7`
+
+    - `harness fuzz --replay 4c84448dec`
+    """
+    from harness.commands import fuzz as verbs
+
+    options = _options(
+        profiles=profile or ["production"],
+        runtime=runtime,
+        target=target,
+        contract=contract,
+        policy=policy,
+        own_target=i_own_this_target,
+    )
+    if replay:
+        raise typer.Exit(verbs.replay(replay, options, console()))
+    raise typer.Exit(verbs.fuzz(options, console(), budget_s=budget, seed=seed))
+
+
+@app.command()
 def selftest(
     controls: Controls = None,
     profile: Profiles = None,

@@ -67,6 +67,8 @@ Name = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]
 RoleName = Literal["reader", "writer", "admin"]
 # NIST SP 800-63B: length is what counts; the upper bound keeps hashing cheap to refuse.
 NewPassword = Annotated[str, Field(min_length=12, max_length=128)]
+# An id in a path may be anything that can be looked up: PostgreSQL takes no NUL in a text.
+PLAIN = r"^[^\x00-\x1f\x7f]*$"
 OpaqueToken = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_-]+$")]
 
 

@@ -26,7 +26,7 @@ from harness.fuzz import description, engine
 from harness.fuzz.choosing import Choice
 from harness.fuzz.description import Shape
 from harness.fuzz.message import Message
-from harness.fuzz.mutation import Trial, draw, trials
+from harness.fuzz.mutation import Builder, Trial, draw, trials
 from harness.fuzz.oracles import Judge
 from harness.fuzz.order import Order, Reached, read_order
 from harness.fuzz.records import Failure, Phase
@@ -35,6 +35,7 @@ from harness.fuzz.sender import Case, OutOfTime, Sender
 from harness.probes.peer import Peer
 from harness.probes.reply import Reply
 
+_VALID: Final = 2  # requests to each operation to begin with
 _AT_ONCE: Final = 20  # requests that are made before they are sent
 _LEAST_S: Final = 0.5
 
@@ -52,16 +53,19 @@ class Campaign:
         self._found: dict[str, Failure] = {}
 
     def run(self) -> None:
-        """Spend the budget. Raises `ProbeFailed` for a description that cannot be read."""
+        """Send what is valid, then spend the budget. Raises `ProbeFailed` for an unreadable description."""
         document = description.for_fuzzing(self._order)
         engine.load(document, self._send, seed=self._order.seed)
         shapes = [description.shape(document, operation) for operation in self._order.operations]
         _drawn(trials(shapes, self._order.seed)[:_AT_ONCE], self._order.seed)  # the first draw takes its time
+        self._sender.until(time.monotonic() + self._order.budget_s)
+        with suppress(OutOfTime):
+            self._known()
         began = time.monotonic()
         for until, part in (
             (0.1, self._kept),
-            (0.4, partial(self._values, shapes)),
-            (0.6, self._settle),
+            (0.5, partial(self._values, shapes)),
+            (0.65, self._settle),
             (0.9, partial(self._described, document)),
             (1.0, self._settle),
         ):
@@ -80,6 +84,14 @@ class Campaign:
             if operation is not None:
                 caller = self._choice.named(name) or self._choice.caller(operation, may=True)
                 self._sender.send(message, caller, "kept")
+
+    def _known(self) -> None:
+        """Send what is valid: what has not been got through to is not fuzzed, however long it takes."""
+        for operation in self._order.operations:
+            for name, known in zip(operation.allowed, operation.known[:_VALID], strict=False):
+                caller = self._choice.named(name)
+                assert caller is not None, "a caller of this campaign"
+                self._sender.send(Builder(operation, known)(), caller, "examples")
 
     def _values(self, shapes: Sequence[Shape], end: float) -> None:
         """Send valid requests with one value exchanged, again and again until the time is over."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from random import Random
 from typing import Any, Final
 from urllib.parse import quote
@@ -20,9 +21,7 @@ from harness.fuzz.values import BODIES, HEADERS, TEXTS, VALUES
 _JSON: Final = ("Content-Type", "application/json")
 
 
-# In which order they come: what may hold anything first, what is mostly passed over last.
-_LATER: Final = {"member": 1.0, "path": 0.3, "body": 0.5, "query": 2.0, "header": 1.0}
-_FIRST: Final = 0.1
+_EARLY: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +34,23 @@ class Trial:
 
 
 def trials(shapes: Iterable[Shape], seed: int) -> list[Trial]:
-    """Return every kind of value at every place, shuffled by `seed`, those first that tell the most."""
+    """Return every kind of value at every place, shuffled by `seed`.
+
+    The operations take turns, so that a short time reaches them all; after two of each comes what may hold
+    anything.
+    """
     random = Random(seed)  # noqa: S311 - it is to be repeatable
-    found = [
-        (random.random() * (_FIRST if place.free else _LATER[place.kind]), len(shape.operation.name), trial)
-        for shape in shapes
-        for place in shape.places
-        for trial in _of(shape.operation, place)
-    ]
-    return [trial for _, _, trial in sorted(found, key=lambda item: item[:2])]
+    free: list[Trial] = []
+    turns: list[list[Trial]] = []
+    for shape in shapes:
+        found = [(place, trial) for place in shape.places for trial in _of(shape.operation, place)]
+        random.shuffle(found)
+        free += [trial for place, trial in found if place.free]
+        turns.append([trial for place, trial in found if not place.free])
+    random.shuffle(free)
+    in_turn = [trial for turn in zip_longest(*turns) for trial in turn if trial is not None]
+    early = _EARLY * len(turns)
+    return [*in_turn[:early], *free, *in_turn[early:]]
 
 
 def _of(operation: Operation, place: Place) -> Iterator[Trial]:

@@ -20,8 +20,8 @@ from harness.probes.message import compose, parts_of
 
 # A tenant of its own: what an administrator's invented request hits there is nobody else's.
 _OWN: Final = "tenant-fuzz"
-_CREWS: Final = 4
-_LEAVERS: Final = 2
+_CREWS: Final = 3
+_LEAVERS: Final = 3
 _KINDS: Final[tuple[Kind, ...]] = ("key", "token", "session")
 
 
@@ -48,8 +48,10 @@ class Plan:
 
     def _operation(self, route: str) -> Operation:
         may = [r for r in self._roles if route not in self._policy.roles or self._policy.may(r, route)]
+        if self._leaves(route):
+            may = may[:1]  # each call takes a login of its own
         allowed = tuple(name for role in may for name in self._of_role(route, role))
-        others = [role for role in self._roles if role not in may]
+        others = [role for role in self._roles if role not in may and not self._leaves(route)]
         refused = tuple(name for role in others for name in self._of_role(route, role))
         return Operation(
             name=route,
@@ -77,7 +79,7 @@ class Plan:
     def _ways(self, route: str) -> Iterator[tuple[str, Calls, Kind]]:
         """Yield how a role presents itself: several keys for their quotas, one of each other kind."""
         only = self._policy.credentials.get(route)
-        if self._crews[0].ends_session(route) and only == "session":
+        if self._leaves(route):
             for number in range(_LEAVERS):  # each a user of its own: one may end all its sessions
                 yield f"to {route}, {number}", self._leavers[route, number], "session"
             return
@@ -87,6 +89,9 @@ class Plan:
                     yield str(number), calls, kind
 
     def _known(self, route: str, role: str) -> Iterator[Known]:
+        if self._leaves(route):
+            yield from (Known(parameters={}) for _ in range(_LEAVERS))
+            return
         template = self._contract.http.base_path + route.partition(" ")[2]
         pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]*)", re.escape(template))
         for calls in self._crews:
@@ -96,6 +101,10 @@ class Plan:
                 parameters=found.groupdict() if found else {},
                 body="" if body is None else orjson.dumps(body).decode(),
             )
+
+    def _leaves(self, route: str) -> bool:
+        """Whether its caller's credential is used up by it."""
+        return self._policy.credentials.get(route) == "session" and self._crews[0].ends_session(route)
 
     def _has(self, kind: Kind) -> bool:
         has = self._contract.capabilities

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
+
+import orjson
 
 from harness.contract import Contract
 from harness.credentials import Credentials
@@ -12,20 +14,33 @@ from harness.evidence import record, waiting_for_target
 from harness.fuzz.corpus import Corpus, without_secrets
 from harness.fuzz.exhibits import exhibits
 from harness.fuzz.message import Message
+from harness.fuzz.oracles import Complaint, Judge
 from harness.fuzz.order import Order, Reached
 from harness.fuzz.plan import Plan
-from harness.fuzz.records import FuzzResult
+from harness.fuzz.records import Failure, FuzzResult
 from harness.fuzz.running import Progress, fuzz, in_silence
+from harness.outcome import NotVerified
 from harness.policy import Policy
+from harness.probes.exchange import exchange
+from harness.probes.message import compose
 from harness.probes.openapi import OpenApiProbe
 from harness.probes.pace import Pace
 from harness.probes.peer import find_peer
-from harness.records import Json, Observation
+from harness.probes.wire import Line
+from harness.records import Exchange, Json, Observation
 from harness.runtimes import Deployment
 
 # Of the quotas: an account's other half is for what it did before, the address's for what else asks.
 _OF_KEY: Final = 0.8
 _OF_ADDRESS: Final = 0.7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """A failure's request once more, and what is wrong with its answer."""
+
+    exchange: Exchange
+    complaints: tuple[Complaint, ...]
 
 
 class FuzzProbe:
@@ -76,6 +91,31 @@ class FuzzProbe:
             self._corpus.keep(result.failures, target=self._target, profile=profile, seed=result.seed)
         _record(result)
         return result
+
+    def replay(self, failure: Failure) -> Replay:
+        """Send a failure's request once more, as whom it was sent, and judge the answer."""
+        plan, message = Plan(self._contract, self._policy, self._credentials), failure.message
+        document = self._openapi.document
+        known = {one.name: one for one in plan.operations(document)}
+        if message.operation not in known:
+            raise NotVerified(f"the description names no {message.operation} any more")
+        caller = plan.callers.get(failure.caller) or plan.callers[known[message.operation].allowed[0]]
+        request = compose(
+            message.method,
+            f"{self._contract.http.base_path}{message.target}",
+            headers=[*caller.fields, *message.fields],
+            content=message.content,
+        )
+        peer = find_peer(self._deployment)
+        line = Line(peer)
+        with waiting_for_target():
+            reply = line.ask(request.encode(peer.authority), method=message.method)
+        line.close()
+        judge = Judge(unversioned=self._policy.headers.unversioned, public=orjson.dumps(document).decode())
+        return Replay(
+            exchange=exchange(peer, request, reply, size=len(reply.body)),
+            complaints=judge.complaints(message, reply),
+        )
 
     def _order(self, budget_s: float, seed: int, kept: tuple[tuple[str, Message], ...]) -> Order:
         peer, rate = find_peer(self._deployment), self._policy.rate

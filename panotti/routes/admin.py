@@ -15,13 +15,13 @@ from panotti.identity.principal import Principal
 from panotti.problems import Problem
 from panotti.routes.answers import answer, time_text
 from panotti.rules import ADMIN, rule
-from panotti.schemas import CreatedUser, IssuedKey, KeyList, NewApiKey, NewUser, UserList
+from panotti.schemas import PLAIN, CreatedUser, IssuedKey, KeyList, NewApiKey, NewUser, UserList
 from panotti.services import use
 from panotti.storage import keys, users
 from panotti.strictness import StrictRoute
 
 router = APIRouter(route_class=StrictRoute, prefix="/admin")
-KeyId = Annotated[str, Path(max_length=32)]
+KeyId = Annotated[str, Path(max_length=32, pattern=PLAIN)]
 
 
 @router.get("/api-keys", response_model=KeyList)

@@ -15,6 +15,7 @@ from panotti.problems import Problem
 from panotti.routes.answers import answer, encoded
 from panotti.rules import READER, WRITER, rule
 from panotti.schemas import (
+    PLAIN,
     EndedAnswer,
     EventPage,
     Paging,
@@ -32,7 +33,7 @@ from panotti.strictness import StrictRoute
 
 router = APIRouter(route_class=StrictRoute, prefix="/api")
 IdempotencyKey = Annotated[str | None, Header(max_length=255, pattern=r"^[\x21-\x7e]+$")]
-Id = Annotated[str, Path(max_length=128)]
+Id = Annotated[str, Path(max_length=128, pattern=PLAIN)]
 PagingQuery = Annotated[Paging, Query()]
 
 

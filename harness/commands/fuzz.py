@@ -1,0 +1,124 @@
+"""`harness fuzz`: campaigns at deployments of their own, and what they found; or one failure again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness.assembly import Assembly
+from harness.errors import UserError
+from harness.fuzz.corpus import Corpus
+from harness.fuzz.exhibits import exhibits
+from harness.fuzz.levels import unfit
+from harness.fuzz.records import FuzzResult
+from harness.gate import CLOSED, OPEN, UNDECIDED
+from harness.options import Options
+from harness.outcome import NotVerified, not_verified
+from harness.policy import Policy
+from harness.records import Table as Shown
+from harness.runtimes import Specification
+from harness.runtimes.factory import silent
+from harness.scans.setup import Setup
+from harness.site import Site
+from harness.workspace import Workspace
+
+
+def fuzz(options: Options, console: Console, *, budget_s: float, seed: int | None) -> int:
+    """Fuzz each profile; return 0 where nothing was found, 1 where something was, 2 if nothing was tried."""
+    if not 0 < budget_s < float("inf"):
+        raise UserError(f"--budget {budget_s:g}: it has to be above zero", remedy="Give such a number.")
+    assembly = Assembly(options)
+    found: set[int] = {OPEN}
+    for profile in assembly.profiles:
+        with _brought_up(assembly, profile, console) as site:
+            try:
+                result = _campaign(site, console, budget_s, seed)
+            except NotVerified as reason:
+                console.print(f"Nothing was decided of {profile}: {escape(str(reason))}.")
+                found.add(UNDECIDED)
+                continue
+        for table in exhibits(result):
+            console.print(_table(table, f"{table.title} at {profile}"))
+        found.add(_decide(result, site.policy, console))
+    return next(status for status in (CLOSED, UNDECIDED, OPEN) if status in found)
+
+
+def replay(failure: str, options: Options, console: Console) -> int:
+    """Send what failed once more; return 1 if it fails again, 0 if not, 2 where it was not tried."""
+    kept = Corpus().get(failure)
+    assembly = Assembly(options)
+    with _brought_up(assembly, kept.profile, console) as site:
+        try:
+            again = site.fuzz.replay(kept.failure)
+        except NotVerified as reason:
+            console.print(f"It was not tried: {escape(str(reason))}.")
+            return UNDECIDED
+    console.print(f"{escape(str(kept.failure))}\n", soft_wrap=True)
+    console.print(escape(again.exchange.curl), soft_wrap=True)
+    console.print(f"{again.exchange.status} {escape(again.exchange.response_body)}\n", soft_wrap=True)
+    for complaint in again.complaints:
+        console.print(f"It is still {escape(str(complaint))}.")
+    if not again.complaints:
+        console.print("Nothing is wrong with this answer any more.")
+    return CLOSED if again.complaints else OPEN
+
+
+@contextmanager
+def _brought_up(assembly: Assembly, profile: str, console: Console) -> Iterator[Site]:
+    """A deployment of its own, for what is sent there may leave anything behind."""
+    with Workspace.open() as space:
+        runtime = assembly.runtime(assembly.runtimes()[0], space, silent)
+        try:
+            runtime.prepare()
+            with console.status(f"Bringing {profile} up on {runtime.name} …"):
+                deployment = runtime.start(Specification(profile=profile))
+            site = Site(
+                deployment=deployment,
+                policy=assembly.policies[profile],
+                contract=assembly.target.contract,
+                runtime=runtime,
+                twin=lambda other: not_verified(f"there is no {other} here"),
+                setup=Setup(target=assembly.target),
+            )
+            yield site
+            site.close()
+        finally:
+            runtime.close()
+
+
+def _campaign(site: Site, console: Console, budget_s: float, seed: int | None) -> FuzzResult:
+    with console.status(f"Fuzzing {site.profile} for {budget_s:g} s …") as shown:
+
+        def tell(cases: int, failures: int) -> None:
+            shown.update(f"Fuzzing {site.profile} for {budget_s:g} s: {cases} cases, {failures} failures …")
+
+        return site.fuzz.campaign(budget_s=budget_s, seed=seed, progress=tell)
+
+
+def _decide(result: FuzzResult, policy: Policy, console: Console) -> int:
+    console.print(f"Seed {result.seed}; again: harness fuzz -p {policy.profile} --seed {result.seed}")
+    for trouble in result.trouble:
+        console.print(f"Not made requests of: {escape(trouble)}", soft_wrap=True)
+    for failure in result.failures:
+        console.print(f"{failure.id}  {escape(str(failure))}", soft_wrap=True)
+    if result.failures:
+        console.print("Each again, as a curl command too: harness fuzz --replay ID")
+        return CLOSED
+    if reason := unfit(result, policy.fuzz):
+        console.print(f"No verdict: {escape(reason)}.", soft_wrap=True)
+        return UNDECIDED
+    console.print(f"Nothing found in {result.total} cases of {len(result.counts)} operations.")
+    return OPEN
+
+
+def _table(shown: Shown, title: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in shown.columns:
+        table.add_column(name, overflow="fold")
+    for row in shown.rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    return table
