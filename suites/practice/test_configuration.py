@@ -1,4 +1,4 @@
-"""No secret stands where it can be read, and settings come from where the documentation says."""
+"""No secret stands where it can be read."""
 
 from __future__ import annotations
 
@@ -133,18 +133,6 @@ FILE_SECRET_SHOWN = edit(
     'f"file {name}: key {key!r} is a secret; it belongs',
     'f"file {name}: key {key!r} = {keys[key]!r} is a secret; it belongs',
 )
-PRECEDENCE_REVERSED = edit(
-    "the settings file goes before the environment",
-    "panotti/settings.py",
-    "return init_settings, _Environment(settings_cls), *toml",
-    "return init_settings, *toml, _Environment(settings_cls)",
-)
-PRECEDENCE_MISTOLD = edit(
-    "the documented precedence is another one",
-    "panotti/settings.py",
-    'PRECEDENCE = ("environment", "secret files", "settings file", "defaults")',
-    'PRECEDENCE = ("settings file", "secret files", "environment", "defaults")',
-)
 
 
 @control(ID, broken_by=(EXPORTED, VARIABLE_OF_THE_IMAGE))
@@ -268,24 +256,6 @@ def test_secret_in_the_settings_file_is_refused(site: Site) -> None:
 
     refused([attempt])
     assert attempt.failure is None or value not in attempt.failure.output, "the refusal prints the secret"
-
-
-@control("practice.configuration.environment-variables", broken_by=(PRECEDENCE_REVERSED, PRECEDENCE_MISTOLD))
-def test_precedence_is_as_documented(site: Site) -> None:
-    """The server documents the order of its sources, and the environment really goes before the file."""
-    variable = f"{site.contract.launch.settings_prefix}CORS_ORIGINS"
-    given = ["https://by-variable.panotti.test"]
-
-    usual = site.described.document
-    changed = site.described.document_with(**{variable: given[0]})
-
-    documented = tuple(usual.get("precedence", ()))
-    assert documented == site.policy.environment.precedence, f"documented is: {', '.join(documented)}"
-    origins = [document.get("settings", {}).get("cors_origins") for document in (usual, changed)]
-    assert set(origins[0] or ()) == set(site.policy.cors.origins), (
-        "the settings file does not go before the default"
-    )
-    assert origins[1] == given, "the variable does not go before the settings file"
 
 
 def _needles(site: Site) -> Needles:

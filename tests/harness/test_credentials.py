@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from harness.contract import Administration, Capabilities, Contract, Recordings, Sessions, Tokens
+from harness.capabilities import Administration, Capabilities, Recordings, Sessions, Tokens
+from harness.contract import Contract
 from harness.credentials import Credentials, key_in, tokens_in
 from harness.outcome import Absent, NotVerified
 from harness.probes.http import HttpProbe

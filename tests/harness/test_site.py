@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.contract import Administration, Capabilities, Contract, Http, Recordings
+from harness.capabilities import Administration, Capabilities, Recordings
+from harness.contract import Contract, Http
 from harness.defects import CLEAN, setting
 from harness.evidence import Recorder, recording
 from harness.outcome import NotVerified

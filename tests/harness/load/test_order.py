@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness import places
-from harness.contract import Capabilities, read_contract
+from harness.capabilities import Capabilities
+from harness.contract import read_contract
 from harness.errors import UserError
 from harness.load.order import (
     Order,

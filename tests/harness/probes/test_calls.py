@@ -4,15 +4,8 @@ import json
 
 import pytest
 
-from harness.contract import (
-    Administration,
-    Capabilities,
-    Contract,
-    Description,
-    Recordings,
-    Sessions,
-    Tokens,
-)
+from harness.capabilities import Administration, Capabilities, Description, Recordings, Sessions, Tokens
+from harness.contract import Contract
 from harness.credentials import Credentials
 from harness.outcome import Absent, NotVerified
 from harness.probes.calls import Calls

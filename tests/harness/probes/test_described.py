@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from harness import places
-from harness.contract import Capabilities, Describe, read_contract
+from harness.capabilities import Capabilities, Describe
+from harness.contract import read_contract
 from harness.outcome import Absent
 from harness.probes.described import DescribedProbe, shape
 
