@@ -21,7 +21,20 @@ def _framings(hidden: bytes) -> Mapping[str, tuple[tuple[bytes, ...], bytes]]:
         "a blank before the colon": ((length, b"Transfer-Encoding : chunked"), END + hidden),
         "a folded line": ((length, b"Transfer-Encoding:\r\n chunked"), END + hidden),
         "two lengths": ((b"Content-Length: 0", b"Content-Length: %d" % len(hidden)), hidden),
+        "two lengths in one": ((b"Content-Length: 0, %d" % len(hidden),), hidden),
         "a length with a sign": ((b"Content-Length: +0",), hidden),
+        "a length with an underscore": ((b"Content-Length: 0_0",), hidden),
+        "a line within a line": ((length, b"X-Note: a\nTransfer-Encoding: chunked"), END + hidden),
+        "a carriage return within a line": ((length, b"X-Note: a\rTransfer-Encoding: chunked"), END + hidden),
+        "a coding nobody knows": ((length, b"Transfer-Encoding: xchunked"), END + hidden),
+        "chunked twice": ((length, b"Transfer-Encoding: chunked, chunked"), END + hidden),
+        "a NUL behind the coding": ((length, b"Transfer-Encoding: chunked\0"), END + hidden),
+        "a size in C's way": ((CHUNKED,), b"0x%x\r\n\r\n" % len(hidden) + hidden),
+        "a size with a sign": ((CHUNKED,), b"-0\r\n\r\n" + hidden),
+        "a size over 64 bits": ((CHUNKED,), b"10000000000000000\r\n\r\n" + hidden),
+        "a size that ends in a bare LF": ((CHUNKED,), b"0\n\r\n" + hidden),
+        "an extension with a bare LF": ((CHUNKED,), b"0;a\nb\r\n\r\n" + hidden),
+        "a chunk longer than its size": ((CHUNKED,), b"1\r\nabc\r\n" + END + hidden),
     }
 
 

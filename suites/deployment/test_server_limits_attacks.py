@@ -1,0 +1,123 @@
+"""Attackers are cut off in time, and meanwhile everybody else is served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+from harness import control, edit, floor, setting
+from harness.probes.meanwhile import meanwhile
+from harness.probes.raw import RawReply
+from harness.probes.reply import Reply
+from harness.site import Site
+
+LIMITS = "deployment.server.limits"
+EACH = 3  # attackers of every kind at once
+EVERY_S = 0.1  # between two pieces: no attacker is idle, and none needs the machine for itself
+SERVED_WITHIN_S = 3.0  # a bystander that waits longer is not served
+ASKED = 6  # answers to a bystander, of which five came before the attack
+BOMB = 512 * 1024
+JSON = {"Content-Type": "application/json"}
+
+BLOCKING = edit(
+    "whoever sends a head holds the worker up",
+    "panotti/protocol.py",
+    "            self.head_bytes += len(data)\n",
+    '            self.head_bytes += len(data)\n            __import__("time").sleep(0.25)\n',
+)
+NO_HEADER_LIMIT = setting(title="no time limit for headers", HEADER_TIMEOUT=3600)
+NO_BODY_LIMIT = setting(title="no time limit for a body", BODY_TIMEOUT=3600)
+
+
+@control(LIMITS, intrusive=True, broken_by=(NO_HEADER_LIMIT, NO_BODY_LIMIT, BLOCKING), prove_in="testing")
+def test_others_are_served_while_slow_and_endless_requests_are_cut_off(site: Site) -> None:
+    """Slow heads and bodies, endless chunk extensions and trailers are ended in time; others are served."""
+    server, kinds = site.policy.server, _kinds(site)
+    limit_s = max(server.header_timeout_s, server.body_timeout_s) + server.timeout_slack_s
+    names = [name for name in kinds for _ in range(EACH)]
+    replies, served = _attacked(
+        site,
+        [partial(site.raw, _endless(*kinds[name], limit_s), timeout_s=1.0, method="POST") for name in names],
+    )
+    kept = {name for name, reply in zip(names, replies, strict=True) if not _ended(reply)}
+
+    assert not kept, f"were not ended within {limit_s:g} s: {sorted(kept)}"
+    _assert_served(served)
+
+
+@control(
+    LIMITS,
+    intrusive=True,
+    broken_by=(
+        setting(title="heads of a megabyte are read", MAX_HEADER_BYTES=1 << 20),
+        edit(
+            "any number of header lines is read",
+            "panotti/protocol.py",
+            "MAX_HEADER_LINES = 100\n",
+            "MAX_HEADER_LINES = 1_000_000\n",
+        ),
+    ),
+    prove_in="testing",
+)
+def test_others_are_served_while_header_bombs_are_refused(site: Site) -> None:
+    """A head far beyond any need is refused, as one line or as many; others are served meanwhile."""
+    path, key = site.contract.path("recordings.list"), site.key()
+    plain = site.raw.message("GET", path, key=key)
+    floor(site.raw(plain).ok, "a plain request over a raw connection was not answered")
+    bombs = {
+        "one line": plain[:-2] + b"X-Bomb: " + b"b" * BOMB + b"\r\n\r\n",
+        "a long name": plain[:-2] + b"x" * BOMB + b": b\r\n\r\n",
+        "a long target": plain.replace(path.encode(), path.encode() + b"?bomb=" + b"b" * BOMB, 1),
+        "many lines": plain[:-2]
+        + b"".join(b"X-Bomb-%d: b\r\n" % number for number in range(1_000))
+        + b"\r\n",
+        "a long cookie": plain[:-2] + b"Cookie: " + b"; ".join([b"a=b"] * (BOMB // 5)) + b"\r\n\r\n",
+    }
+    names = [name for name in bombs for _ in range(EACH)]
+    replies, served = _attacked(site, [partial(site.raw, bombs[name]) for name in names])
+    taken = {name for name, reply in zip(names, replies, strict=True) if not _ended(reply) or reply.ok}
+
+    assert not taken, f"were not refused: {sorted(taken)}"
+    _assert_served(served)
+
+
+def _kinds(site: Site) -> Mapping[str, tuple[bytes, bytes]]:
+    """By name, how an attack begins, and what then comes again and again."""
+    path, key = site.contract.path("recordings.started"), site.key()
+    head = site.raw.message("POST", path, key=key)[:-2]
+    sized = site.raw.message("POST", path, key=key, headers={**JSON, "Content-Length": "1000"})
+    chunked = site.raw.message("POST", path, key=key, headers={**JSON, "Transfer-Encoding": "chunked"})
+    return {
+        "a slow head": (head, b"x"),
+        "a head that never ends": (head, b"x: y\r\n"),
+        "a slow body": (sized, b" "),
+        "a chunk that never ends": (chunked + b"ff\r\n", b" "),
+        "an extension that never ends": (chunked + b"1;", b"a" * 100),
+        "trailers that never end": (chunked + b"1\r\n \r\n0\r\n", b"x: y\r\n"),
+    }
+
+
+def _attacked(site: Site, attacks: Sequence[Callable[[], RawReply]]) -> tuple[list[RawReply], list[Reply]]:
+    """What the attackers and a bystander were answered."""
+    live = site.contract.path("health.live")
+    ask = partial(site.http.get, live, timeout_s=SERVED_WITHIN_S)
+    return meanwhile(ask, lambda: site.together(*attacks))
+
+
+def _endless(start: bytes, piece: bytes, for_s: float) -> Iterator[bytes | float]:
+    yield start
+    for _ in range(round(for_s / EVERY_S)):
+        yield EVERY_S
+        yield piece
+
+
+def _ended(reply: RawReply) -> bool:
+    return reply.closed or 400 <= reply.status < 500
+
+
+def _assert_served(served: list[Reply]) -> None:
+    floor(len(served) >= ASKED, f"a bystander was answered {len(served)} times only")
+    unserved = [reply.status or reply.error for reply in served if not reply.ok]
+    assert not unserved, (
+        f"of {len(served)} requests of a bystander {len(unserved)} were not served: {unserved[0]}"
+    )
