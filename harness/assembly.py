@@ -69,9 +69,9 @@ class Assembly:
             return CHEAPEST_FIRST
         return (detect(self.target),)
 
-    def need(self, declaration: Declaration, case: Case, check: str) -> Need | Refusal:
+    def need(self, declaration: Declaration, case: Case) -> Need | Refusal:
         """Return the deployment for a case, or why it cannot be tried here."""
-        found = need(declaration, case, check, self.runtimes())
+        found = need(declaration, case, self.runtimes())
         leave = self.options.intrusive or not declaration.intrusive
         if isinstance(found, Need) and found.runtime == "external" and not leave:
             return Refusal(reason="it floods, guesses or breaks what it tests: give leave with --intrusive")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from harness.errors import HarnessError
 from harness.planning import Need, upcoming
-from harness.runtimes import Deployment, Runtime, RuntimeName
+from harness.runtimes import CannotShow, Deployment, Runtime, RuntimeName
 
 AHEAD = 2  # how many deployments may be starting before they are needed
 _LEAVE_S = 20.0  # what a start under way gets to end by itself when the session closes
@@ -23,6 +23,7 @@ class Deployments:
     """Hands each item its deployment. `plan` gives the items in the order in which they will run.
 
     A profile's own deployment stays for the session; any other is stopped after the last item that needs it.
+    One that is to be as at its beginning for each of its items is renewed between them, or replaced.
     """
 
     def __init__(
@@ -57,14 +58,18 @@ class Deployments:
                 self._begin(by_key[key])
 
     def release(self, item: str) -> None:
-        """Say that the item is done; what nobody needs any more is stopped in the background."""
+        """Say that the item is done; its deployment is stopped or renewed, where that is due, meanwhile."""
         need = self._plan.get(item)
         if need is None:
             return
         with self._lock:
             self._left[need.key] -= 1
             start = self._starts.get(need.key)
-            if start is None or need.shared or self._left[need.key] > 0:
+            if start is None or need.shared:
+                return
+            if self._left[need.key] > 0:
+                if need.fresh and start.over:
+                    self._starts[need.key] = start.again()
                 return
             del self._starts[need.key]  # a twin that asks for it later gets one that is up
             stop = threading.Thread(target=start.stop, name=f"stop {need.group}", daemon=True)
@@ -101,9 +106,15 @@ class _Start:
     """One deployment on its way up, in a thread of its own."""
 
     def __init__(
-        self, need: Need, runtime_of: Callable[[RuntimeName], Runtime], unwanted: Callable[[], bool]
+        self,
+        need: Need,
+        runtime_of: Callable[[RuntimeName], Runtime],
+        unwanted: Callable[[], bool],
+        used: Deployment | None = None,
     ) -> None:
+        """used: one that was up for it before, to be renewed if it can be."""
         self.need = need
+        self._used = used
         self._runtime_of = runtime_of
         self._unwanted = unwanted
         self._deployment: Deployment | None = None
@@ -121,6 +132,17 @@ class _Start:
         assert self._deployment is not None
         return self._deployment
 
+    @property
+    def over(self) -> bool:
+        """Whether it came to an end, good or bad: an item may have had it."""
+        return not self.thread.is_alive()
+
+    def again(self) -> _Start:
+        """Bring it up once more for the next item."""
+        next_ = _Start(self.need, self._runtime_of, self._unwanted, used=self._deployment)
+        next_.thread.start()
+        return next_
+
     def stop(self) -> None:
         self.thread.join()
         if self._deployment is not None:
@@ -130,12 +152,26 @@ class _Start:
 
     def _run(self) -> None:
         try:
-            runtime = self._runtime_of(self.need.runtime)
-            runtime.prepare()
-            deployment = runtime.start(self.need.specification)
+            deployment = self._renewed() or self._started()
         except BaseException as error:  # handed to whoever asks for it
             self._error = error
             return
         self._deployment = deployment
         if self._unwanted():
             deployment.stop()
+
+    def _renewed(self) -> Deployment | None:
+        if self._used is None:
+            return None
+        try:
+            self._used.renew()
+        except (HarnessError, CannotShow):
+            with contextlib.suppress(HarnessError):
+                self._used.stop()
+            return None
+        return self._used
+
+    def _started(self) -> Deployment:
+        runtime = self._runtime_of(self.need.runtime)
+        runtime.prepare()
+        return runtime.start(self.need.specification)

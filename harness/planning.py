@@ -12,6 +12,7 @@ from harness.defects import CLEAN, Variation
 from harness.runtimes import RuntimeName, Specification
 
 _TITLE = 40  # characters of a defect's title that a node id carries
+_FRESH = "fresh"
 CHEAPEST_FIRST: tuple[RuntimeName, ...] = ("process", "containers")
 
 
@@ -51,6 +52,11 @@ class Need:
         return not self.specification.variation.changes and self.specification.instance == "shared"
 
     @property
+    def fresh(self) -> bool:
+        """Whether each item is to find it as it was brought up."""
+        return self.specification.instance == _FRESH
+
+    @property
     def group(self) -> str:
         """A short name for it: items with the same one belong in the same worker."""
         short = hashlib.sha256(repr(self.key).encode()).hexdigest()[:6]
@@ -74,12 +80,12 @@ def cases(declaration: Declaration, profiles: Sequence[str], *, selftest: bool) 
     return tuple(Case(profile=p) for p in profiles if not declaration.profiles or p in declaration.profiles)
 
 
-def need(declaration: Declaration, case: Case, check: str, runtimes: Sequence[RuntimeName]) -> Need | Refusal:
+def need(declaration: Declaration, case: Case, runtimes: Sequence[RuntimeName]) -> Need | Refusal:
     """Return the deployment for a case on the first of `runtimes` that can show it, or why none can."""
     planted = (declaration.setup, *([case.defect] if case.defect else ()))
     for runtime in runtimes:
         if not _why_not(declaration, planted, runtime):
-            own = check if declaration.fresh else declaration.group
+            own = _FRESH if declaration.fresh else declaration.group
             specification = Specification(
                 profile=case.profile,
                 variation=variation_for(case.profile, planted),

@@ -165,6 +165,9 @@ class Session:
             trial.deployment_s += time.perf_counter() - began
         twin_of = partial(self._twin, trial, needed.runtime)
         site = self._sites.get(needed.key)
+        if site is not None and site.deployment is not deployment:
+            site.close()
+            site = None
         if site is None:
             site = self._sites[needed.key] = Site(
                 deployment=deployment,

@@ -281,7 +281,7 @@ def _trial(item: pytest.Item, assembly: Assembly) -> Trial:
         source=f"{Path(path).relative_to(item.config.rootpath)}:{(line or 0) + 1}",
         declaration=declaration,
         case=case,
-        need=assembly.need(declaration, case, item.nodeid),
+        need=assembly.need(declaration, case),
         skipped=pytest.skip.Exception,
     )
 

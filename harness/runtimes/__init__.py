@@ -92,6 +92,13 @@ class Deployment(Protocol):
         """Where one release takes the place of another: two colours of the server behind the edge."""
         ...
 
+    def renew(self) -> None:
+        """Give it the servers again that it began with, whatever a check ended or added; what it keeps stays.
+
+        Raises ProbeFailed where they do not become ready.
+        """
+        ...
+
     def stores(self) -> tuple[Part, ...]:
         """The containers that keep data for the server; none where it keeps all of it itself."""
         ...

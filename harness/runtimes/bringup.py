@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -159,7 +160,7 @@ class LocalRuntime(ABC):
         raise AssertionError("unreachable: the last try returns")
 
     def _once(self, launch: Callable[[], S], timeout_s: float) -> tuple[S, StartFailure | None]:
-        with together(self.workspace.root, "starts"), slot(self.workspace.root):
+        with self.turn():
             began = time.monotonic()
             launched = launch()
             with self._lock:
@@ -182,6 +183,12 @@ class LocalRuntime(ABC):
         failure = launched.explain(failure)
         launched.stop()
         return launched, failure
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold a turn for a start: not beside a measurement, nor beside more starts than processors."""
+        with together(self.workspace.root, "starts"), slot(self.workspace.root):
+            yield
 
     def forget(self, launched: Starting) -> None:
         """Drop what was stopped."""

@@ -6,12 +6,13 @@ import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal
 
 from harness.errors import ProbeFailed
 from harness.runtimes import CannotShow, Completed, RuntimeName, StartFailure
 from harness.runtimes.engine import Box
 from harness.runtimes.launch import Folders, Plan, write_certificate
+from harness.runtimes.one_server import OneServer
 from harness.runtimes.pki import HOST_NAME
 from harness.runtimes.readiness import Door, await_line
 
@@ -24,7 +25,7 @@ _RELAY_READY_S = 30.0
 _KILL = "import os, sys; os.kill(int(sys.argv[1]), int(sys.argv[2]))"
 
 
-class ContainerDeployment:
+class ContainerDeployment(OneServer):
     """See `harness.runtimes.Deployment`. The pids that the server reports are those of its container."""
 
     runtime: RuntimeName = "containers"
@@ -71,31 +72,6 @@ class ContainerDeployment:
     def holds_port(self) -> bool:
         """Docker publishes a port for one container only."""
         return True
-
-    @property
-    def replica_urls(self) -> tuple[str, ...]:
-        """There is one, without an edge."""
-        return (self.base_url,)
-
-    def parts(self, name: str) -> NoReturn:
-        """There is the server alone."""
-        raise CannotShow(f"this deployment is one server, without a container of its own for the {name}")
-
-    def members(self) -> NoReturn:
-        """There is the server alone."""
-        raise CannotShow("this deployment is one server, and no topology of several containers")
-
-    def add_replica(self) -> NoReturn:
-        """There is nothing that would share the load with a second one."""
-        raise CannotShow("this deployment is one server without an edge: no replica can join it")
-
-    def stage(self) -> NoReturn:
-        """There is one place for a release, and it is taken."""
-        raise CannotShow("this deployment is one server without an edge: no release can stand beside it")
-
-    def stores(self) -> tuple[()]:
-        """It keeps its data itself."""
-        return ()
 
     def via(self, address: str) -> str:
         """Base URL that reaches the target from the named client address. Raises `CannotShow`."""

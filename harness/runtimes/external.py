@@ -15,6 +15,7 @@ from harness.records import Event
 from harness.runtimes import CannotShow, Completed, Deployment, RuntimeName, Specification, StartFailure
 from harness.runtimes.bringup import Progress
 from harness.runtimes.launch import API_KEY
+from harness.runtimes.one_server import OneServer
 from harness.runtimes.readiness import Door, answers
 from harness.target import Address, Target
 
@@ -79,7 +80,7 @@ class ExternalRuntime:
         """Leave it as it is."""
 
 
-class ExternalDeployment:
+class ExternalDeployment(OneServer):
     """See `harness.runtimes.Deployment`."""
 
     runtime: RuntimeName = "external"
@@ -100,31 +101,6 @@ class ExternalDeployment:
             path=f"{contract.http.base_path}{contract.launch.ready_path}",
             host_name=self.host_name,
         )
-
-    @property
-    def replica_urls(self) -> tuple[str, ...]:
-        """There is one, without an edge."""
-        return (self.base_url,)
-
-    def parts(self, name: str) -> NoReturn:
-        """There is the server alone."""
-        raise CannotShow(f"this deployment is one server, without a container of its own for the {name}")
-
-    def members(self) -> NoReturn:
-        """There is the server alone."""
-        raise CannotShow("this deployment is one server, and no topology of several containers")
-
-    def add_replica(self) -> NoReturn:
-        """There is nothing that would share the load with a second one."""
-        raise CannotShow("this deployment is one server without an edge: no replica can join it")
-
-    def stage(self) -> NoReturn:
-        """There is one place for a release, and it is taken."""
-        raise CannotShow("this deployment is one server without an edge: no release can stand beside it")
-
-    def stores(self) -> tuple[()]:
-        """It keeps its data itself."""
-        return ()
 
     def via(self, address: str) -> NoReturn:
         """A server elsewhere is reached from one address only."""

@@ -19,6 +19,7 @@ from harness.errors import ProbeFailed
 from harness.runtimes import CannotShow, Completed, RuntimeName, StartFailure, relay
 from harness.runtimes.launch import ADDRESSES, CONFIG_NAME, Folders, Plan, write_certificate
 from harness.runtimes.listening import listens
+from harness.runtimes.one_server import OneServer
 from harness.runtimes.pki import HOST_NAME
 from harness.runtimes.readiness import Door
 
@@ -42,7 +43,7 @@ class Program:
     redirect_port: int | None
 
 
-class ProcessDeployment:
+class ProcessDeployment(OneServer):
     """See `harness.runtimes.Deployment`."""
 
     runtime: RuntimeName = "process"
@@ -87,31 +88,6 @@ class ProcessDeployment:
     def holds_port(self) -> bool:
         """Whether one of its processes listens on its port."""
         return listens(self._process.pid, self._program.port)
-
-    @property
-    def replica_urls(self) -> tuple[str, ...]:
-        """There is one, without an edge."""
-        return (self.base_url,)
-
-    def parts(self, name: str) -> NoReturn:
-        """There is the server alone."""
-        raise CannotShow(f"this deployment is one server, without a container of its own for the {name}")
-
-    def members(self) -> NoReturn:
-        """There is the server alone."""
-        raise CannotShow("this deployment is one server, and no topology of several containers")
-
-    def add_replica(self) -> NoReturn:
-        """There is nothing that would share the load with a second one."""
-        raise CannotShow("this deployment is one server without an edge: no replica can join it")
-
-    def stage(self) -> NoReturn:
-        """There is one place for a release, and it is taken."""
-        raise CannotShow("this deployment is one server without an edge: no release can stand beside it")
-
-    def stores(self) -> tuple[()]:
-        """It keeps its data itself."""
-        return ()
 
     def via(self, address: str) -> str:
         """Base URL that reaches the target from the named client address."""

@@ -135,6 +135,14 @@ class Realised:
             box.wait(_STOP_S)
         box.remove()
 
+    def renew(self) -> None:
+        """Have the application in as many containers as the file says; what has ended is started again."""
+        name = self.contract.application
+        wanted, boxes = self.topology.services[name].scale, [*self.application]
+        each(lambda box: self.drop(name, box), boxes[wanted:])
+        each(lambda box: box.start(), (box for box in boxes[:wanted] if box.exit_status() is not None))
+        each(lambda _: self.add(name), range(wanted - len(boxes)))
+
     def settle(self) -> None:
         """Give the containers the restart policy that their service has, once all are ready."""
         each(lambda pair: pair[1].update(restart_policy=restart_policy(pair[0])), self._all())

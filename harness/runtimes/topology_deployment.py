@@ -23,7 +23,7 @@ from harness.runtimes.launch import Plan
 from harness.runtimes.merged import MergedLog
 from harness.runtimes.part import Part
 from harness.runtimes.pki import HOST_NAME
-from harness.runtimes.readiness import Door
+from harness.runtimes.readiness import Door, answers, await_ready
 from harness.runtimes.realised import Realised, dead, each
 from harness.runtimes.services import volume_paths
 from harness.runtimes.stage import ContainerStage
@@ -98,6 +98,34 @@ class TopologyDeployment:
         """Start one more replica; it is not waited for."""
         service = self.found.contract.application
         return Part(service, self.found.add(service), self.found)
+
+    def renew(self) -> None:
+        """Have as many replicas again as it began with: those that ended are started, added ones go.
+
+        Raises `ProbeFailed` where they do not become ready.
+        """
+        with self._owner.turn():
+            self.found.casualty = None
+            self.found.renew()
+            failure = await_ready(
+                self.door,
+                exited=self.exit_status,
+                output=self.logs,
+                timeout_s=self.plan.launch.ready_within_s,
+                ours=self._each_is_in,
+            )
+        if failure is not None:
+            raise ProbeFailed(f"the replicas did not come back: {failure.output[-200:]}")
+        self.found.settle()
+
+    def _each_is_in(self) -> bool:
+        """By address, and asked itself: the edge takes a moment to notice that one has ended."""
+        addresses = {replica.addresses()[self.found.shared] for replica in self.replicas}
+        try:
+            known = addresses <= Edge(self.found.edge[0]).up(Colour.BLUE)
+        except (ProbeFailed, RuntimeUnavailable):
+            return False
+        return known and all(answers(replace(self.door, base_url=url)) for url in self.replica_urls)
 
     def join(self, plan: Plan) -> Joined:
         """Start one server beside the replicas, with their stores and secrets; the edge does not know it."""

@@ -85,7 +85,7 @@ class TestRuntimes:
 
 class TestNeed:
     def test_anothers_server_is_not_flooded_without_leave(self) -> None:
-        refused = assembled(**URL, profiles=("production",)).need(INTRUSIVE, PRODUCTION, "x::y")
+        refused = assembled(**URL, profiles=("production",)).need(INTRUSIVE, PRODUCTION)
 
         assert isinstance(refused, Refusal)
         assert "--intrusive" in refused.reason
@@ -93,15 +93,15 @@ class TestNeed:
     def test_with_leave_it_is(self) -> None:
         allowed = assembled(**URL, profiles=("production",), intrusive=True)
 
-        assert isinstance(allowed.need(INTRUSIVE, PRODUCTION, "x::y"), Need)
+        assert isinstance(allowed.need(INTRUSIVE, PRODUCTION), Need)
 
     def test_what_is_gentle_needs_none(self) -> None:
         gentle = replace(INTRUSIVE, intrusive=False)
 
-        assert isinstance(assembled(**URL, profiles=("production",)).need(gentle, PRODUCTION, "x::y"), Need)
+        assert isinstance(assembled(**URL, profiles=("production",)).need(gentle, PRODUCTION), Need)
 
     def test_ones_own_deployment_needs_none(self) -> None:
-        assert isinstance(assembled(runtime="process").need(INTRUSIVE, PRODUCTION, "x::y"), Need)
+        assert isinstance(assembled(runtime="process").need(INTRUSIVE, PRODUCTION), Need)
 
 
 class TestHead:

@@ -10,9 +10,9 @@ import pytest
 
 from harness.defects import CLEAN, Variation, setting
 from harness.deployments import Closing, Deployments
-from harness.errors import DeploymentFailed
+from harness.errors import DeploymentFailed, ProbeFailed
 from harness.planning import Need
-from harness.runtimes import RuntimeName, Specification
+from harness.runtimes import CannotShow, RuntimeName, Specification
 from tests.harness.core.fakes import FakeRuntime
 
 
@@ -22,6 +22,7 @@ def needing(variation: Variation = CLEAN, *, instance: str = "shared", profile: 
 
 
 OWN = needing()
+FRESH = needing(instance="fresh")
 ONE, TWO, THREE = (needing(setting(X=number)) for number in (1, 2, 3))
 BROKEN = needing(setting(BROKEN="1"))
 
@@ -202,13 +203,60 @@ class TestLettingGo:
         assert deployment.stopped
 
     def test_one_of_its_own_is_stopped_though_unchanged(self, manage: Any) -> None:
-        fresh = needing(instance="suites/test_kill.py::test_kill")
-        managed = manage(a=fresh, b=OWN)
-        managed.deployments.get(fresh)
+        managed = manage(a=FRESH, b=OWN)
+        managed.deployments.get(FRESH)
 
         managed.deployments.release("a")
 
-        assert managed.left == [fresh]
+        assert managed.left == [FRESH]
+
+    def test_one_that_is_to_be_fresh_is_renewed_between_its_items(self, manage: Any) -> None:
+        managed = manage(a=FRESH, b=FRESH)
+        first = managed.deployments.get(FRESH)
+
+        managed.deployments.release("a")
+
+        assert managed.deployments.get(FRESH) is first
+        assert first.renewed == 1
+        managed.deployments.release("b")
+        managed.deployments.close()
+        assert (first.renewed, managed.stopped) == (1, [FRESH.specification])
+
+    @pytest.mark.parametrize("refusal", [CannotShow("one server"), ProbeFailed("it did not come back")])
+    def test_one_that_cannot_be_renewed_is_replaced(self, manage: Any, refusal: Exception) -> None:
+        managed = manage(a=FRESH, b=FRESH)
+        first = managed.deployments.get(FRESH)
+        first.refusal = refusal
+
+        managed.deployments.release("a")
+
+        second = managed.deployments.get(FRESH)
+        assert second is not first
+        assert first.stopped
+        assert not second.stopped
+
+    def test_one_that_no_item_has_had_yet_is_as_new(self, manage: Any) -> None:
+        managed = manage(a=FRESH, b=FRESH)
+        managed.runtime.gate.clear()
+        managed.deployments.look_ahead()
+
+        managed.deployments.release("a")
+
+        managed.runtime.gate.set()
+        assert managed.deployments.get(FRESH).renewed == 0
+        assert len(managed.started) == 1
+
+    def test_a_start_that_failed_is_tried_again_for_the_next_item(self, manage: Any) -> None:
+        need = needing(setting(BROKEN="1"), instance="fresh")
+        managed = manage(a=need, b=need)
+        with pytest.raises(DeploymentFailed):
+            managed.deployments.get(need)
+
+        managed.deployments.release("a")
+
+        with pytest.raises(DeploymentFailed):
+            managed.deployments.get(need)
+        assert len(managed.runtime.asked) == 2
 
     def test_one_that_was_let_go_is_started_anew_for_who_asks_later(self, manage: Any) -> None:
         managed = manage(a=ONE)

@@ -29,7 +29,6 @@ from tests.harness import make
 ANY = setting(title="any origin", CORS_ORIGINS="*")
 ROOT = container("runs as root", user="0")
 STAGED = Variation(title="lax in staging", changes=setting(X="1").changes, profile="staging")
-CHECK = "suites/test_cors.py::test_origin[production]"
 PRODUCTION = Case(profile="production")
 
 
@@ -40,7 +39,7 @@ def declaration(**given_fields: object) -> Declaration:
 def needed(
     case: Case = PRODUCTION, runtimes: Sequence[RuntimeName] = ("process",), **given_fields: object
 ) -> Need:
-    found = need(declaration(**given_fields), case, CHECK, runtimes)
+    found = need(declaration(**given_fields), case, runtimes)
     assert isinstance(found, Need)
     return found
 
@@ -48,7 +47,7 @@ def needed(
 def refused(
     case: Case = PRODUCTION, runtimes: Sequence[RuntimeName] = ("process",), **given_fields: object
 ) -> str:
-    found = need(declaration(**given_fields), case, CHECK, runtimes)
+    found = need(declaration(**given_fields), case, runtimes)
     assert isinstance(found, Refusal)
     return found.reason
 
@@ -129,11 +128,14 @@ class TestNeed:
 
         assert len(keys) == 4
 
-    def test_a_check_that_dirties_it_gets_one_of_its_own(self) -> None:
+    def test_checks_that_dirty_it_get_one_that_is_as_new_for_each(self) -> None:
         own = needed(fresh=True)
 
-        assert own.specification.instance == CHECK
+        assert own.fresh
         assert not own.shared
+        assert not needed().fresh
+        assert own == needed(fresh=True, control=make.OTHER)
+        assert own != needed(fresh=True, setup=ANY)
         assert needed(fresh=True, runtimes=("external",)).shared, "there is only the one that is up"
 
     def test_a_group_of_checks_has_a_deployment_that_no_other_shares(self) -> None:
@@ -162,7 +164,7 @@ class TestNeed:
     def test_where_none_can_the_reason_is_said(self) -> None:
         only = declaration(runtimes=("containers",), why_not="no container to look at")
 
-        assert need(only, PRODUCTION, CHECK, ("process",)) == Refusal(reason="no container to look at")
+        assert need(only, PRODUCTION, ("process",)) == Refusal(reason="no container to look at")
         assert "cannot bring up a deployment with: runs as root" in refused(setup=ROOT)
         assert "cannot be changed: any origin" in refused(runtimes=("external",), setup=ANY)
 

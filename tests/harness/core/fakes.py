@@ -31,6 +31,13 @@ class FakeDeployment:
     secrets: Mapping[str, str] = field(default_factory=dict)
     started_in_s: float = 0.0
     stopped: bool = False
+    renewed: int = 0
+    refusal: Exception | None = None
+
+    def renew(self) -> None:
+        if self.refusal:
+            raise self.refusal
+        self.renewed += 1
 
     @property
     def settings(self) -> dict[str, str | None]:

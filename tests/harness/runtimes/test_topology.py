@@ -10,9 +10,10 @@ import pytest
 
 from harness import places
 from harness.defects import CLEAN, edit, secret, setting
-from harness.errors import DeploymentFailed, RuntimeUnavailable
+from harness.errors import DeploymentFailed, ProbeFailed, RuntimeUnavailable
 from harness.probes.peer import find_peer
 from harness.probes.raw import RawProbe
+from harness.probes.waiting import eventually
 from harness.probes.wire import Wire
 from harness.releases.stage import Colour
 from harness.runtimes import Specification, topology
@@ -22,6 +23,7 @@ from harness.runtimes.engine import SubnetTaken
 from harness.runtimes.factory import silent
 from harness.runtimes.launch import plan
 from harness.runtimes.readiness import await_ready
+from harness.runtimes.realised import Realised
 from harness.target import parse_target
 from harness.watchdog import RUN_LABEL
 from tests.harness.runtimes.conftest import needs_docker
@@ -127,16 +129,15 @@ def test_the_edge_sends_the_next_request_of_a_kept_connection_to_the_colour_that
 
 
 def test_logs_are_those_of_all_replicas(deployment):
-    wanted = {f"request-{number:04}" for number in range(8)}
-    with _client(deployment) as client:
-        for number in wanted:
-            client.get("/health", headers={"X-Request-ID": number})
+    wanted = {f"request-{number:04}": url for number, url in enumerate(deployment.replica_urls)}
+    for number, url in wanted.items():
+        headers = {"Host": deployment.host_name, "X-Request-ID": number}
+        httpx.get(f"{url}/health", headers=headers, verify=False)
 
-    text = deployment.logs()
+    assert eventually(lambda: all(number in deployment.logs() for number in wanted))
 
-    assert {number for number in wanted if number in text} == wanted
     apart = [part.logs() for part in deployment.replicas]
-    assert all(any(number in log for number in wanted) for log in apart)
+    assert [[number in log for number in wanted] for log in apart] == [[True, False], [False, True]]
 
 
 def test_a_certificate_is_replaced_at_the_edge(deployment):
@@ -171,6 +172,46 @@ def nothing_more(runtime):
     before = standing()
     yield
     assert standing() == before
+
+
+def _ended(deployment):
+    deployment.terminate()
+    deployment.wait_exit(30)
+
+
+@pytest.mark.parametrize(
+    "disturb",
+    [
+        lambda deployment: deployment.replicas[0].signal("SIGKILL"),
+        _ended,
+        lambda deployment: deployment.add_replica(),
+        lambda deployment: deployment.replicas[0].remove(),
+    ],
+    ids=["killed", "all ended", "added", "removed"],
+)
+def test_whatever_became_of_its_replicas_it_is_renewed(deployment, disturb):
+    stores = {part.host for part in deployment.stores()}
+    disturb(deployment)
+
+    deployment.renew()
+
+    assert [replica.exit_status() for replica in deployment.replicas] == [None, None]
+    assert deployment.holds_port()
+    policies = {part.attributes()["HostConfig"]["RestartPolicy"]["Name"] for part in deployment.replicas}
+    assert policies == {"unless-stopped"}
+    assert {part.host for part in deployment.stores()} == stores
+
+
+def test_what_does_not_come_back_is_said_and_can_be_tried_again(deployment, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(Realised, "renew", lambda _: None)
+        _ended(deployment)
+        with pytest.raises(ProbeFailed, match="did not come back"):
+            deployment.renew()
+
+    deployment.renew()
+
+    assert deployment.holds_port()
 
 
 def test_a_start_beside_it_is_refused_without_a_topology_of_its_own(runtime, deployment, monkeypatch):
