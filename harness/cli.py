@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from harness import places
+from harness import cli_releases, places
 from harness.arguments import (
     Advisories,
     Contract,
@@ -26,7 +26,7 @@ from harness.arguments import (
 )
 from harness.console import console
 from harness.errors import HarnessError
-from harness.options import Options
+from harness.options import options_of
 
 SUITES = places.PROJECT / "suites"
 app = typer.Typer(
@@ -74,7 +74,7 @@ def up(
     """
     from harness.commands.keeping import up as run
 
-    options = _options(profiles=[profile], runtime=runtime, target=target, contract=contract)
+    options = options_of(profiles=[profile], runtime=runtime, target=target, contract=contract)
     raise typer.Exit(run(options, console()))
 
 
@@ -108,7 +108,7 @@ def compose(contract: Contract = None) -> None:
     """
     from harness.commands.composing import compose as run
 
-    options = _options(profiles=["production"], runtime="containers", contract=contract)
+    options = options_of(profiles=["production"], runtime="containers", contract=contract)
     raise typer.Exit(run(options, console()))
 
 
@@ -148,7 +148,7 @@ def verify(
     from harness.commands import reporting
     from harness.commands.verify import verify as run
 
-    options = _options(
+    options = options_of(
         profiles=profile,
         runtime=runtime,
         target=target,
@@ -195,7 +195,7 @@ def load(
     """
     from harness.commands.load import load as run
 
-    options = _options(
+    options = options_of(
         profiles=[profile],
         runtime=runtime,
         target=target,
@@ -240,7 +240,7 @@ def fuzz(
     """
     from harness.commands import fuzz as verbs
 
-    options = _options(
+    options = options_of(
         profiles=profile or ["production"],
         runtime=runtime,
         target=target,
@@ -281,7 +281,7 @@ def selftest(
     """
     from harness.commands import verify as verbs
 
-    options = _options(profiles=profile, runtime=runtime, controls=controls)
+    options = options_of(profiles=profile, runtime=runtime, controls=controls)
     screen = console()
     if if_stale and verbs.proven(options, suites.absolute(), screen):
         raise typer.Exit(0)
@@ -348,6 +348,10 @@ def catalogue(
     raise typer.Exit(reporting.catalogue(suites.absolute(), console(), controls or (), as_json=json))
 
 
+app.command()(cli_releases.release)
+app.command()(cli_releases.rollback)
+
+
 def main() -> None:
     """Run the program; what the user can put right is one message and status 2, never a traceback."""
     try:
@@ -358,19 +362,3 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("harness: interrupted\n")
         sys.exit(2)
-
-
-def _options(**given: Any) -> Options:
-    """Return the options: paths made absolute, lists turned into tuples, what was not given left out."""
-    values: dict[str, Any] = {}
-    for name, value in given.items():
-        match value:
-            case None:
-                continue
-            case list():
-                values[name] = tuple(value)
-            case Path():
-                values[name] = value.absolute()
-            case _:
-                values[name] = value
-    return Options(**values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from harness.catalogue import Catalogue
 from harness.errors import UserError
@@ -59,6 +59,22 @@ class Options:
     def command(self) -> str:
         """Return how a single check is run again, up to its node id."""
         return shlex.join(["pytest", *self.arguments()])
+
+
+def options_of(**given: Any) -> Options:
+    """Return the options: paths made absolute, lists turned into tuples, what was not given left out."""
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        match value:
+            case None:
+                continue
+            case list():
+                values[name] = tuple(value)
+            case Path():
+                values[name] = value.absolute()
+            case _:
+                values[name] = value
+    return Options(**values)
 
 
 def validate(options: Options, catalogue: Catalogue) -> None:

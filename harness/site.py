@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from harness.policy import Policy
     from harness.probes.browser import BrowserProbe
     from harness.probes.forgery import Forger
+    from harness.probes.rollout import RolloutProbe
     from harness.probes.scans import ScanProbe
     from harness.probes.tls import TlsProbe
 
@@ -152,6 +153,23 @@ class Site:
         from harness.probes.scans import ScanProbe  # detect-secrets is slow to import
 
         return ScanProbe(self.deployment, self.packages, self._setup)
+
+    @cached_property
+    def rollout(self) -> RolloutProbe:
+        """Releases put into service, and returned to. Raises NotVerified where none can stand beside it."""
+        from harness.probes.rollout import RolloutProbe
+
+        try:
+            stage, workshop = self.deployment.stage(), self.runtime.workshop(self.profile)
+        except CannotShow as cause:
+            not_verified(str(cause))
+        return RolloutProbe(
+            stage,
+            self.policy.releases.watch,
+            self.writes,
+            workshop,
+            planted=self.deployment.specification.variation,
+        )
 
     @cached_property
     def browser(self) -> BrowserProbe:
@@ -292,5 +310,5 @@ class Site:
     def close(self) -> None:
         """End the connections and the browser. The deployment itself stays up."""
         self.http.close()
-        if "browser" in self.__dict__:
-            self.browser.close()
+        for lazy in {"browser", "rollout"} & self.__dict__.keys():
+            getattr(self, lazy).close()

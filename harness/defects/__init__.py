@@ -82,7 +82,9 @@ class Scanner:
     fault: Literal["blind", "stale"]
 
 
-Misstep = Literal["unverified", "unwatched", "stays", "forgetful", "by tag", "new settings", "cold", "abrupt"]
+Misstep = Literal[
+    "unverified", "by health", "unwatched", "stays", "forgetful", "by tag", "new settings", "cold", "abrupt"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

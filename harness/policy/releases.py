@@ -17,14 +17,20 @@ Kept = Literal["sessions", "limits", "revocations", "in-flight"]
 class Watch(Closed):
     """How a release is watched once it serves: for how long, and what it must keep to, or clients go back.
 
-    samples: fewer requests than these in all that time decide nothing, and the release is not taken.
+    samples: the least requests that decide. They are waited for beyond for_s, up to at_most_s; a release that
+    has fewer by then is not taken.
     error_share: of requests without an answer, or with 5xx. latency_ms: what the mean answer may take.
     """
 
     for_s: Seconds
+    at_most_s: Seconds
     samples: Count
     error_share: Share
     latency_ms: Milliseconds
+
+    def __post_init__(self) -> None:
+        if self.at_most_s < self.for_s:
+            raise ValueError("at_most_s is shorter than for_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

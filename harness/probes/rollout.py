@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from harness.defects import Added, Edit, Remade, Rollout, Variation
 from harness.evidence import record, waiting_for_target
+from harness.outcome import not_verified
 from harness.policy.releases import Watch
 from harness.probes.writes import WriteProbe, Writing
 from harness.records import Json, Observation
 from harness.releases.entries import Ended, Mark, Outcome, State, Step, Stepped
 from harness.releases.exhibits import exhibits
-from harness.releases.faulty import FaultyDriver, Means
+from harness.releases.faulty import FaultyDriver
 from harness.releases.history import Judged
 from harness.releases.ledger import Ledger, read_state
 from harness.releases.rollout import Driver, Listener
-from harness.releases.stage import Colour, Release, Sample, Stage
+from harness.releases.stage import Release, Sample, Stage
+
+if TYPE_CHECKING:
+    from harness.runtimes.workshop import Workshop
 
 _WHILE_S: Final = 3600.0
 _SHOWN: Final = 600  # characters of a reason
@@ -43,27 +47,10 @@ class Interrupted(BaseException):
     """The driver ends here as if it had been killed: no step of its own follows."""
 
 
-class Workshop(Protocol):
-    """Makes the images of releases that are tried."""
-
-    def build(self, changes: Sequence[Edit | Added]) -> str:
-        """Build the target's image with changes laid into it; return its name."""
-        ...
-
-    def tag(self, image: str, tag: str) -> None:
-        """Let a tag mean an image from now on."""
-        ...
-
-    def untag(self, tag: str) -> None:
-        """Forget a tag."""
-        ...
-
-
 class RolloutProbe:
     """Drives the rollouts of one deployment, by a ledger of its own that lives as long as the probe.
 
-    planted: of a deployment's defects, those of the driver and of the releases that it puts into service.
-    kill: ends every replica of a colour at once.
+    planted: a deployment's defects, of which those of the driver and of the releases are planted here.
     """
 
     def __init__(
@@ -74,7 +61,6 @@ class RolloutProbe:
         workshop: Workshop,
         *,
         planted: Variation,
-        kill: Callable[[Colour], None],
     ) -> None:
         self.stage = stage
         self.outcomes: list[Outcome] = []
@@ -85,7 +71,7 @@ class RolloutProbe:
         self._rehearsals: dict[str, Rehearsal] = {}
         self._made: dict[str, Release] = {}
         self._tags: dict[str, str] = {}
-        self._means = Means(tags=self._tags, kill=kill)
+        self._first: Release | None = None
         self._name = f"panotti-tried-{secrets.token_hex(4)}"
         self._folder = TemporaryDirectory(prefix="ledger-")
         self._path = Path(self._folder.name) / "ledger"
@@ -99,6 +85,21 @@ class RolloutProbe:
         """Return the release that clients are sent to."""
         colour = self.stage.serving()
         return None if colour is None else self.stage.release_of(colour)
+
+    def home(self) -> Release:
+        """Return to the release that stood here first, and return it: where every check begins.
+
+        What a check before left unfinished is ended. Raises NotVerified where there is no way back.
+        """
+        if self.state.unfinished is not None:
+            self.resume()
+        serving = self.serving()
+        first = self._first = self._first or serving
+        if first is None or serving is None:
+            not_verified("no release serves")
+        if serving != first and self.rollback(first.version).result != "taken":
+            not_verified(f"{first.version} could not be returned to")
+        return first
 
     def warm(self) -> Release | None:
         """Return the release at the other colour."""
@@ -125,9 +126,9 @@ class RolloutProbe:
             self._made[version] = self.stage.identify(version, tag, f"{settings}# {version}\n")
         return self._made[version]
 
-    def move_tag(self, version: str, other: str) -> None:
-        """Let the tag that a release was built under mean another one from now on."""
-        self._workshop.tag(self._made[other].image, self._tags[version])
+    def move_tag(self, release: Release, other: Release) -> None:
+        """Let the tag that a release was built under mean another one's image from now on."""
+        self._workshop.tag(other.image, self._tags[release.version])
 
     def release(self, release: Release) -> Outcome:
         """Put a release into service. Raises `ReleaseError` where it cannot be tried."""
@@ -159,7 +160,7 @@ class RolloutProbe:
         found = self._rehearsals.get(name)
         if found is None:
             before = len(self.outcomes)
-            with self._watched() as samples, self._writes() as writing:
+            with self._writes() as writing, self._watched() as samples, waiting_for_target():
                 work(self)
             found = self._rehearsals[name] = Rehearsal(
                 outcomes=tuple(self.outcomes[before:]),
@@ -182,7 +183,7 @@ class RolloutProbe:
         over = threading.Event()
 
         def look() -> None:
-            for sample in self.stage.watch(_WHILE_S):
+            for sample in self.stage.watch(_WHILE_S, asking=False):
                 samples.append(sample)
                 if over.is_set():
                     return
@@ -224,7 +225,7 @@ class RolloutProbe:
         misstep = next((one.misstep for one in self._planted if isinstance(one, Rollout)), None)
         if misstep is None:
             return Driver(self.stage, ledger, self._watch, listener)
-        return FaultyDriver(misstep, self._means, self.stage, ledger, self._watch, listener)
+        return FaultyDriver(misstep, self.stage, ledger, self._watch, listener, tags=self._tags)
 
 
 def _record(outcome: Outcome) -> None:

@@ -90,7 +90,7 @@ class WriteProbe:
         self._back = back
 
     @contextmanager
-    def __call__(self, *, per_s: float = 40.0) -> Iterator[Writing]:
+    def __call__(self, *, per_s: float = 20.0) -> Iterator[Writing]:
         """Begin recordings inside the block, `per_s` a second, in a tenant of their own.
 
         At the end of the block it waits for those under way. Raises NotVerified where no key can be made.

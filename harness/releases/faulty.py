@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from harness.defects import Misstep
@@ -13,11 +13,12 @@ from harness.policy.releases import Watch
 from harness.releases.entries import Begun, Outcome, Step
 from harness.releases.ledger import Ledger
 from harness.releases.rollout import Driver, Listener
-from harness.releases.stage import Colour, Stage
+from harness.releases.stage import Stage
 
 # Steps that are entered as done, and not taken.
 _LEFT_OUT: Final[Mapping[Misstep, Collection[Step]]] = {
     "unverified": (Step.VERIFY,),
+    "by health": (Step.VERIFY,),
     "unwatched": (Step.WATCH,),
     "stays": (Step.RETURN, Step.DISCARD),
     "by tag": (Step.VERIFY,),
@@ -25,23 +26,23 @@ _LEFT_OUT: Final[Mapping[Misstep, Collection[Step]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
-    """What some missteps need. tags: the tag that a version was built under. kill: ends a colour at once."""
-
-    tags: Mapping[str, str]
-    kill: Callable[[Colour], None]
-
-
 class FaultyDriver(Driver):
     """A driver with one misstep."""
 
     def __init__(
-        self, misstep: Misstep, means: Means, stage: Stage, ledger: Ledger, limits: Watch, listener: Listener
+        self,
+        misstep: Misstep,
+        stage: Stage,
+        ledger: Ledger,
+        limits: Watch,
+        listener: Listener,
+        *,
+        tags: Mapping[str, str],
     ) -> None:
+        """tags: the tag that each version was built under."""
         super().__init__(stage, ledger, limits, listener)
         self._misstep = misstep
-        self._means = means
+        self._tags = tags
 
     def resume(self) -> Outcome | None:
         """Bring to an end what another driver had begun, unless this one forgets what it began."""
@@ -59,7 +60,7 @@ class FaultyDriver(Driver):
             case "new settings", Step.START:
                 self._start_with_settings_of_what_serves(begun)
             case "abrupt", Step.SWITCH:
-                self._means.kill(begun.colour.other)
+                self._stage.kill(begun.colour.other)
                 super()._do(step, begun)
             case "cold", Step.SWITCH:
                 super()._do(step, begun)
@@ -70,7 +71,7 @@ class FaultyDriver(Driver):
     def _start_by_tag(self, begun: Begun) -> None:
         """Start what the release's tag stands for now."""
         kept = self._ledger.state.releases[begun.version]
-        tag = self._means.tags.get(kept.version)
+        tag = self._tags.get(kept.version)
         found = self._stage.identify(kept.version, tag, kept.configuration) if tag else kept
         self._stage.start(begun.colour, found)
 

@@ -16,9 +16,18 @@ class Judge:
     limits: Watch
     seen: Traffic = field(default_factory=Traffic)
     elsewhere: int = 0
+    began: float | None = None
+    lasted_s: float = 0.0
+
+    @property
+    def enough(self) -> bool:
+        """Whether it was looked at for long enough, and often enough."""
+        return self.lasted_s >= self.limits.for_s and self.seen.requests >= self.limits.samples
 
     def take(self, sample: Sample) -> str:
         """Add a sample; return what is wrong beyond doubt already, "" while nothing is."""
+        self.began = sample.at if self.began is None else self.began
+        self.lasted_s = sample.at - self.began
         self.seen = _sum(self.seen, sample.traffic.get(self.colour, Traffic()))
         self.elsewhere += sample.traffic.get(self.colour.other, Traffic()).requests
         if self.elsewhere:
@@ -32,7 +41,7 @@ class Judge:
         """Return what was wrong in all, "" where the release may stay."""
         if self.seen.requests < self.limits.samples:
             return (
-                f"{self.seen.requests} requests in {self.limits.for_s:g} s decide nothing: "
+                f"{self.seen.requests} requests in {self.lasted_s:.0f} s decide nothing: "
                 f"{self.limits.samples} are the least"
             )
         if self.seen.errors > self.limits.error_share * self.seen.requests:

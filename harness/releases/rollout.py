@@ -195,10 +195,12 @@ class Driver:
 
     def _watch(self, colour: Colour) -> None:
         judge = Judge(colour=colour, limits=self._limits)
-        for sample in self._stage.watch(self._limits.for_s):
+        for sample in self._stage.watch(self._limits.at_most_s):
             self._tell(sample)
             if wrong := judge.take(sample):
                 raise StageError(wrong)
+            if judge.enough:
+                break
         if wrong := judge.conclude():
             raise StageError(wrong)
 

@@ -123,10 +123,14 @@ class Stage(Protocol):
         """
         ...
 
-    def watch(self, seconds: float) -> Iterator[Sample]:
-        """Yield a sample several times a second. It asks the edge itself too: silence is no health."""
+    def watch(self, seconds: float, *, asking: bool = True) -> Iterator[Sample]:
+        """Yield a sample several times a second. asking: ask the edge itself too, as silence is no health."""
         ...
 
     def retire(self, colour: Colour) -> None:
         """Stop a colour as an orchestrator does, and remove it. Raises for the one that serves."""
+        ...
+
+    def kill(self, colour: Colour) -> None:
+        """End every replica of a colour at once, and leave it so: a fault, for checks."""
         ...

@@ -12,6 +12,7 @@ from harness.defects import CLEAN, Variation
 if TYPE_CHECKING:
     from harness.releases.stage import Stage
     from harness.runtimes.part import Part
+    from harness.runtimes.workshop import Workshop
 
 RuntimeName = Literal["containers", "process", "external"]
 
@@ -180,6 +181,10 @@ class Runtime(Protocol):
 
         Return what refused it, None when it was built. Raises CannotShow.
         """
+        ...
+
+    def workshop(self, profile: str) -> Workshop:
+        """Return where images of other releases of the target are made. Raises CannotShow."""
         ...
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from harness.errors import DeploymentFailed
 from harness.journal import now
@@ -22,6 +22,9 @@ from harness.runtimes.slots import slot
 from harness.target import Target
 from harness.turns import together
 from harness.workspace import Workspace
+
+if TYPE_CHECKING:
+    from harness.runtimes.workshop import Workshop
 
 Progress = Callable[[Event], None]
 _TRIES = 3
@@ -142,6 +145,10 @@ class LocalRuntime(ABC):
     def try_build(self, specification: Specification) -> str | None:
         """Build with a package that is not the lock's; return the refusal, None when it was built."""
         raise CannotShow(f"the runtime {self.name} builds no image of {specification.profile}")
+
+    def workshop(self, profile: str) -> Workshop:
+        """Return where images of other releases of the target are made."""
+        raise CannotShow(f"the runtime {self.name} builds no image of {profile}")
 
     def close(self) -> None:
         """Stop every deployment still up and what they shared. Safe to call twice."""

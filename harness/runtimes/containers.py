@@ -90,7 +90,10 @@ class ContainersRuntime(LocalRuntime):
         return self._builder.refusal_of_another_wheel(lay(edits, specification.profile).dockerfile)
 
     def workshop(self, profile: str) -> Workshop:
-        """Return where images of releases are made that a check tries."""
+        """Return where images of other releases of the reference are made."""
+        if not isinstance(self.target, Reference):
+            raise CannotShow("the releases that are tried are the reference's")
+        self.prepare()
         folder = str(Path(self.target.contract.launch.paths.code).parent)
         return Workshop(builder=self._builder, image=self.image, folder=folder, profile=profile)
 

@@ -76,6 +76,10 @@ class ExternalRuntime:
         """Nothing is built here."""
         raise CannotShow(f"{_NOT_OURS}; how it was built is not known ({specification.profile})")
 
+    def workshop(self, profile: str) -> NoReturn:
+        """Nothing is built here."""
+        raise CannotShow(f"{_NOT_OURS}; how it was built is not known ({profile})")
+
     def close(self) -> None:
         """Leave it as it is."""
 

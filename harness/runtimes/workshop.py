@@ -17,7 +17,7 @@ _RECIPE: Final = "ARG BASE\nFROM ${{BASE}}\nCOPY package/ {folder}/\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
-    """See `harness.probes.rollout.Workshop`. image: the target's own. folder: where its package stands."""
+    """Makes images. image: the target's own. folder: in which its package stands there."""
 
     builder: Builder
     image: str

@@ -12,6 +12,7 @@ import pytest
 from harness.defects import CLEAN, Added, Edit, Misstep, Variation, edit, remade, rollout
 from harness.errors import StageError
 from harness.evidence import Recorder, recording
+from harness.outcome import NotVerified
 from harness.probes.rollout import RolloutProbe
 from harness.probes.writes import Writing
 from harness.records import Chart, Table
@@ -59,14 +60,7 @@ def made() -> Iterator[Made]:
     def make(planted: Variation | Misstep = CLEAN, **given: Any) -> RolloutProbe:
         stage = MemoryStage.serving_old(**given)
         planted = rollout("", planted) if isinstance(planted, str) else planted
-        probe = RolloutProbe(
-            stage,
-            LIMITS,
-            Silent(),
-            Bench(stage),
-            planted=planted,
-            kill=lambda colour: stage.calls.append(f"kill {colour}"),
-        )
+        probe = RolloutProbe(stage, LIMITS, Silent(), Bench(stage), planted=planted)
         probes.append(probe)
         return probe
 
@@ -176,7 +170,7 @@ def test_an_abrupt_switch_ends_what_is_under_way(made: Made) -> None:
     probe.release(NEW)
 
     calls = stage_of(probe).calls
-    assert calls.index("kill blue") < calls.index("switch")
+    assert calls.index("kill") < calls.index("switch")
 
 
 def test_a_rollback_by_tag_gets_what_the_tag_means_now(made: Made) -> None:
@@ -184,7 +178,7 @@ def test_a_rollback_by_tag_gets_what_the_tag_means_now(made: Made) -> None:
     first, second = probe.made("1.1.0", ONE), probe.made("1.2.0", OTHER)
     probe.release(first)
     probe.rollback(OLD.version)
-    probe.move_tag("1.1.0", "1.2.0")
+    probe.move_tag(first, second)
     probe.cool()
 
     probe.rollback("1.1.0")
@@ -219,6 +213,30 @@ def test_what_stands_at_either_colour_is_told_and_cooled(made: Made) -> None:
     probe.cool()
 
     assert (probe.serving(), probe.warm()) == (NEW, None)
+
+
+def test_every_check_begins_where_the_first_one_did(made: Made) -> None:
+    probe = made()
+    assert probe.home() == OLD
+    probe.release(NEW)
+    probe.interrupted(lambda driver: driver.rollback(OLD.version), Step.START, "done")
+
+    assert probe.home() == OLD
+    assert probe.serving() == OLD
+    assert probe.state.unfinished is None
+
+
+def test_without_a_way_back_nothing_is_decided(made: Made) -> None:
+    probe = made()
+    probe.home()
+    probe.release(NEW)
+    stage_of(probe).refuses = {"verify": lambda found: found == OLD}
+
+    with pytest.raises(NotVerified, match=r"1\.0\.0 could not be returned to"):
+        probe.home()
+    stage_of(probe).active = None
+    with pytest.raises(NotVerified, match="no release serves"):
+        probe.home()
 
 
 def test_tags_go_with_the_probe(made: Made) -> None:

@@ -12,7 +12,7 @@ from harness.errors import ReleaseError, StageError
 from harness.policy.releases import Watch
 from harness.releases.stage import Colour, Phase, Release, Sample, Traffic
 
-LIMITS = Watch(for_s=2.0, samples=100, error_share=0.01, latency_ms=250.0)
+LIMITS = Watch(for_s=1.0, at_most_s=4.0, samples=100, error_share=0.01, latency_ms=250.0)
 GOOD = Traffic(requests=60, latency_ms=10.0)
 
 
@@ -33,7 +33,7 @@ IMAGE = "panotti:candidate"  # the tag of NEW's image
 
 @dataclass
 class MemoryStage:
-    """kill: number of the call to be killed at. after: only once it has had its effect.
+    """killed_at: number of the call to be killed at. after: only once it has had its effect.
 
     refuses: by name of a call, which of them fail. answers: what a version's traffic looks like.
     """
@@ -42,7 +42,7 @@ class MemoryStage:
     active: Colour | None = None
     schema: list[tuple[str, str]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
-    kill: int | None = None
+    killed_at: int | None = None
     after: bool = False
     refuses: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
     answers: Mapping[str, Traffic] = field(default_factory=dict)
@@ -56,12 +56,12 @@ class MemoryStage:
     def _call(self, name: str, subject: object, effect: Callable[[], object]) -> None:
         number = len(self.calls)
         self.calls.append(name)
-        if number == self.kill and not self.after:
+        if number == self.killed_at and not self.after:
             raise Killed
         if self.refuses.get(name, lambda _: False)(subject):
             raise StageError(f"{name} failed:\n  | the last line")
         effect()
-        if number == self.kill:
+        if number == self.killed_at:
             raise Killed
 
     def serving(self) -> Colour | None:
@@ -88,7 +88,7 @@ class MemoryStage:
     def switch(self, colour: Colour) -> None:
         self._call("switch", self.at[colour], lambda: setattr(self, "active", colour))
 
-    def watch(self, seconds: float) -> Iterator[Sample]:
+    def watch(self, seconds: float, *, asking: bool = True) -> Iterator[Sample]:
         self._call("watch", None, lambda: None)
         assert self.active is not None
         for number in itertools.count(1):
@@ -101,3 +101,6 @@ class MemoryStage:
     def retire(self, colour: Colour) -> None:
         assert self.active is not colour, "the one that serves is retired"
         self._call("retire", colour, lambda: self.at.pop(colour, None))
+
+    def kill(self, colour: Colour) -> None:
+        self._call("kill", colour, lambda: self.at.pop(colour, None))

@@ -76,8 +76,8 @@ def test_what_fails_before_the_switch_never_gets_traffic(path: Path, step: str) 
     [
         (Traffic(requests=60, errors=3, latency_ms=10.0), "3 of 60 requests failed (5.0%)"),
         (Traffic(requests=60, latency_ms=400.0), "400.0 ms for the mean answer"),
-        (Traffic(requests=20), "40 requests in 2 s decide nothing"),
-        (Traffic(), "0 requests in 2 s decide nothing"),
+        (Traffic(requests=20), "80 requests in 3 s decide nothing"),
+        (Traffic(), "0 requests in 3 s decide nothing"),
     ],
 )
 def test_what_serves_badly_is_taken_back_by_itself(path: Path, traffic: Traffic, why: str) -> None:
@@ -89,6 +89,15 @@ def test_what_serves_badly_is_taken_back_by_itself(path: Path, traffic: Traffic,
     assert why in outcome.why
     assert (stage.active, stage.at) == (Colour.BLUE, {Colour.BLUE: OLD})
     assert stage.calls[-3:] == ["watch", "switch", "retire"]
+
+
+@pytest.mark.parametrize(("requests", "samples"), [(200, 2), (50, 2), (30, 4)])
+def test_a_release_is_watched_until_enough_is_seen(path: Path, requests: int, samples: int) -> None:
+    told: list[object] = []
+    stage = MemoryStage.serving_old(answers={NEW.version: Traffic(requests=requests, latency_ms=1.0)})
+
+    assert drive(path, stage, put, told).result == "taken"
+    assert sum(isinstance(one, Sample) for one in told) == samples
 
 
 def test_a_switch_after_which_both_colours_serve_is_taken_back(path: Path) -> None:
@@ -246,7 +255,7 @@ def test_a_release_that_never_served_is_nothing_to_return_to(path: Path) -> None
 
 
 def test_nothing_begins_before_the_unfinished_has_ended(path: Path) -> None:
-    stage = MemoryStage.serving_old(kill=2)
+    stage = MemoryStage.serving_old(killed_at=2)
     with pytest.raises(Killed):
         drive(path, stage, put)
 
@@ -281,7 +290,7 @@ def test_wherever_a_release_is_killed_resuming_ends_as_if_it_had_not_been(
     wanted = drive(tmp_path / "undisturbed", undisturbed, work)
 
     for number in range(len(undisturbed.calls)):
-        stage = MemoryStage.serving_old(**given, kill=number, after=after)
+        stage = MemoryStage.serving_old(**given, killed_at=number, after=after)
         path = tmp_path / f"killed-{number}"
         if stage_is_killed(path, stage, work):
             outcome = resume(path, stage)
@@ -302,7 +311,7 @@ def test_wherever_a_rollback_or_contraction_is_killed_it_is_brought_to_its_end(
     drive(tmp_path / "undisturbed", undisturbed, work)
 
     for number in range(first, len(undisturbed.calls)):
-        stage = MemoryStage.serving_old(kill=number, after=after)
+        stage = MemoryStage.serving_old(killed_at=number, after=after)
         path = tmp_path / f"killed-{number}"
         drive(path, stage, put)
         assert stage_is_killed(path, stage, work), number
@@ -334,7 +343,7 @@ def stage_is_killed(path: Path, stage: MemoryStage, work: Work) -> bool:
     try:
         drive(path, stage, work)
     except Killed:
-        stage.kill = None
+        stage.killed_at = None
         return True
     return False
 
