@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from harness import defect, edit
+from harness import container, defect, edit, setting
 from harness.defects import Variation
 from harness.probes.message import Parts
 from harness.site import Site
@@ -23,6 +23,20 @@ NOT_CHECKED: Final = defect(
     "replicas are neither checked nor is their refusal tried on another one",
     NO_RETRY,
     edit("", EDGE, "    default-server check inter 1s", "    default-server inter 1s"),
+)
+BALANCE: Final = "    balance roundrobin\n"
+FIRST_TAKES_ALL: Final = edit("the first replica gets what it can take", EDGE, BALANCE, "    balance first\n")
+LIST_OF_TWO: Final = edit(
+    "a list of two replicas",
+    EDGE,
+    "server-template replica 1-8 app-blue",
+    "server-template replica 1-2 app-blue",
+)
+SMALL_CPUS: Final = 0.2
+SMALL: Final = defect(
+    "replicas with a fifth of a processor each, and room for many requests of one address",
+    container("", nano_cpus=f"{SMALL_CPUS * 1e9:.0f}"),
+    setting(RATE_ADDRESS_QUOTA=1_000_000),
 )
 
 

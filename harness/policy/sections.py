@@ -235,6 +235,7 @@ class Topology(Closed):
     imbalance: how far a replica's share of the requests may be from an equal one, as a part of it.
     out_within_s, in_within_s: from the loss or the return of a replica until the edge acts on it.
     stale_s: for how long after a write a replica may serve the old value.
+    scaling_share: N replicas serve at least this part of N times what one does.
     """
 
     replicas: Count
@@ -245,6 +246,7 @@ class Topology(Closed):
     out_within_s: Seconds
     in_within_s: Seconds
     stale_s: Seconds
+    scaling_share: Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

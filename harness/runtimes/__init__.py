@@ -100,6 +100,10 @@ class Deployment(Protocol):
         """
         ...
 
+    def serving(self) -> int:
+        """How many replicas the edge sends requests to."""
+        ...
+
     def stores(self) -> tuple[Part, ...]:
         """The containers that keep data for the server; none where it keeps all of it itself."""
         ...

@@ -29,6 +29,10 @@ class OneServer:
         """There is nothing that would share the load with a second one."""
         raise CannotShow("this deployment is one server without an edge: no replica can join it")
 
+    def serving(self) -> NoReturn:
+        """There is no edge that would tell."""
+        raise CannotShow("this deployment is one server without an edge")
+
     def stage(self) -> NoReturn:
         """There is one place for a release, and it is taken."""
         raise CannotShow("this deployment is one server without an edge: no release can stand beside it")

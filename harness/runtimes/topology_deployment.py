@@ -138,6 +138,12 @@ class TopologyDeployment:
             colours, reach_of(self, self.plan.contract), changed=partial(self._look, colours)
         )
 
+    def serving(self) -> int:
+        """How many replicas the edge sends requests to. Raises `ProbeFailed`."""
+        edge = Edge(self.found.edge[0])
+        colour = edge.serving()
+        return len(edge.up(colour)) if colour else 0
+
     def stores(self) -> tuple[Part, ...]:
         """The containers with a named volume."""
         services = self.found.topology.services
@@ -163,9 +169,8 @@ class TopologyDeployment:
 
     def holds_port(self) -> bool:
         """Whether the edge has every replica in."""
-        wanted = self.found.topology.services[self.found.contract.application].scale
         try:
-            return len(Edge(self.found.edge[0]).up(Colour.BLUE)) >= wanted
+            return self.serving() >= self.found.topology.services[self.found.contract.application].scale
         except (ProbeFailed, RuntimeUnavailable):
             return False
 

@@ -6,10 +6,11 @@ import time
 from typing import Final
 
 from harness import container, control, floor, record
+from harness.probes.scaling import ScalingProbe
 from harness.probes.topology import burn, cgroup
 from harness.records import Measurement
 from harness.site import Site
-from suites.replicas import REPLICATED, WHY_NOT
+from suites.replicas import REPLICATED, SMALL, SMALL_CPUS, WHY_NOT
 
 CPU: Final = "deployment.resources.cpu"
 NANO: Final = 1_000_000_000
@@ -55,3 +56,42 @@ def test_the_quota_is_set_and_binds(site: Site) -> None:
         floor(throttled or used > 0.7 * quota, f"a replica used {used:.2f} processors: not enough load")
         assert throttled, f"a replica used {used:.2f} processors and was never held back"
         assert used <= quota * SLACK, f"a replica used {used:.2f} processors of {quota:g}"
+
+
+@control(
+    CPU,
+    profiles=("production",),
+    runtimes=("containers",),
+    why_not=WHY_NOT,
+    setup=SMALL,
+    intrusive=True,
+    broken_by=(
+        container("the replicas have no quota", nano_cpus=None),
+        container("the quota is twice what was asked for", nano_cpus=f"{2 * SMALL_CPUS * NANO:.0f}"),
+    ),
+)
+def test_requests_do_not_get_past_the_quota(site: Site) -> None:
+    """Asked for more than a fifth of a processor can do, each replica is held back to that."""
+    with site.quiet():
+        stage = ScalingProbe(site.load, site.topology, cpus=SMALL_CPUS).stage()
+    quota = stage.replicas * SMALL_CPUS
+    record(
+        Measurement(
+            name="processors that the replicas used for requests",
+            value=round(stage.used, 3),
+            unit="CPU",
+            samples=stage.result.offered,
+            bound=f"held back to {quota:g}",
+            detail={
+                "replicas": stage.replicas,
+                "throttled_periods": stage.throttled,
+                "served_a_second": round(stage.served, 1),
+            },
+        )
+    )
+    floor(
+        stage.held_back or stage.used > SLACK * quota,
+        f"the replicas used {stage.used:.2f} processors: the machine had no more for them",
+    )
+
+    assert stage.held_back, f"the replicas used {stage.used:.2f} processors, {quota:g} are their quota"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 
 from harness import control, defect, edit, floor, setting
+from harness.outcome import NotVerified
 from harness.probes.message import Request, compose
 from harness.probes.reply import Reply
+from harness.probes.timing import TimingResult
 from harness.site import Site
 
 REFUSED = (401, 403)
@@ -116,19 +118,27 @@ def _refusal(site: Site, key: str) -> Request:
 
 
 def _assert_no_signal(site: Site, a: str, b: str, what: str) -> None:
+    try:
+        result = _compared(site, a, b, within_s=10.0)
+    except NotVerified:  # what other checks of the run do meanwhile may be the noise
+        with site.quiet():
+            result = _compared(site, a, b, within_s=20.0)
+    floor(result.status in REFUSED, f"the keys compared were answered {result.status}, not refused")
+    apart = result.distinguishable
+    assert not apart, f"{what}: {result}"
+
+
+def _compared(site: Site, a: str, b: str, *, within_s: float) -> TimingResult:
     asked = site.policy.auth.timing
-    result = site.timing.compare(
+    return site.timing.compare(
         _refusal(site, a),
         _refusal(site, b),
         looked_for_s=asked.effect_ns / 1e9,
         least=asked.samples,
         alpha=asked.alpha,
         power=asked.power,
-        within_s=20.0,
+        within_s=within_s,
     )
-    floor(result.status in REFUSED, f"the keys compared were answered {result.status}, not refused")
-    apart = result.distinguishable
-    assert not apart, f"{what}: {result}"
 
 
 @control("middleware.auth.api-keys", broken_by=EARLY_EXIT, setup=UNCOUNTED, intrusive=True)

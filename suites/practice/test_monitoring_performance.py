@@ -12,13 +12,13 @@ from harness.load.levels import error_share, late, slow, undelivered, unfit
 from harness.load.records import LoadResult
 from harness.records import Json
 from harness.site import Site
+from suites.written import SHOWN, assert_listed, sent
 
 ID = "practice.monitoring.performance"
 CONTEXT, STORED = "panotti/middleware/context.py", "panotti/storage/recordings.py"
 BEGIN = "        answer = _Answer(scope, receive, send)\n"
 APPEND = "    await connection.execute(_APPEND, {name: getattr(event, name) for name in Event.__slots__})\n"
 WRITE = "    await connection.execute(_MOVES[connection.dialect.name, event.event], _recording(event))\n"
-SHOWN = 3
 WRITTEN = 600  # requests, half of them writes
 
 STALL = edit(
@@ -131,8 +131,7 @@ def test_what_the_generator_counted_is_stored_once(site: Site) -> None:
     assert started is not None
     assert ended is not None
 
-    sent = {one for writes in (started, ended) for one in (*writes.acknowledged, *writes.unknown)}
-    stored = _stored(site, result, sorted(sent))
+    stored = _stored(site, result, sorted(sent(result)))
 
     wrong = [
         f"{recording}: {count} of {kind}, not 1"
@@ -141,7 +140,7 @@ def test_what_the_generator_counted_is_stored_once(site: Site) -> None:
         if (count := stored.get(recording, Counter())[kind]) != 1
     ]
     assert not wrong, f"{len(wrong)} acknowledged writes are not there once: {'; '.join(wrong[:SHOWN])}"
-    _nothing_else(site, result, sent)
+    assert_listed(site, result)
 
 
 def _has_every_step(site: Site) -> None:
@@ -158,14 +157,3 @@ def _stored(site: Site, result: LoadResult, recordings: Sequence[str]) -> Mappin
     shown: dict[str, Json] = {**total}
     record(Observation(subject=f"events of {len(recordings)} recordings, read back", data=shown))
     return counts
-
-
-def _nothing_else(site: Site, result: LoadResult, sent: set[str]) -> None:
-    """Compare the listing of the run's own tenant with what was sent."""
-    listed = site.readback.listed(result.tenant)
-
-    assert len(listed) == len(set(listed)), "a recording is listed twice"
-    acknowledged = set(result.writes["started"].acknowledged)
-    missing, strange = acknowledged - set(listed), set(listed) - sent
-    assert not missing, f"{len(missing)} acknowledged recordings are not listed: {sorted(missing)[:SHOWN]}"
-    assert not strange, f"{len(strange)} recordings are listed that nobody sent: {sorted(strange)[:SHOWN]}"

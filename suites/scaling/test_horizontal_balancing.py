@@ -9,11 +9,20 @@ from harness import control, edit, floor, record
 from harness.probes.burst import BurstResult
 from harness.records import Table
 from harness.site import Site
-from suites.replicas import EDGE, NO_RETRY, NOT_CHECKED, REPLICATED, WHY_NOT, detail, looks
+from suites.replicas import (
+    BALANCE,
+    EDGE,
+    FIRST_TAKES_ALL,
+    NO_RETRY,
+    NOT_CHECKED,
+    REPLICATED,
+    WHY_NOT,
+    detail,
+    looks,
+)
 
 BALANCING: Final = "scaling.horizontal.load-balancing"
 ASKED: Final = 240
-BALANCE: Final = "    balance roundrobin\n"
 
 
 @control(
@@ -25,7 +34,7 @@ BALANCE: Final = "    balance roundrobin\n"
     intrusive=True,
     broken_by=(
         edit("clients stick to a replica by their address", EDGE, BALANCE, "    balance source\n"),
-        edit("the first replica gets what it can take", EDGE, BALANCE, "    balance first\n"),
+        FIRST_TAKES_ALL,
     ),
 )
 def test_replicas_share_the_requests(site: Site) -> None:

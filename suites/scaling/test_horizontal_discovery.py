@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from harness import control, edit, floor
+from harness import control, floor
 from harness.site import Site
-from suites.replicas import EDGE, NO_RETRY, REPLICATED, WHY_NOT, detail, looks
+from suites.replicas import LIST_OF_TWO, NO_RETRY, REPLICATED, WHY_NOT, detail, looks
 
 DISCOVERY: Final = "scaling.horizontal.service-discovery"
 AFTERWARDS_S: Final = 1.0  # of requests after a replica has gone
@@ -20,12 +20,7 @@ AFTERWARDS_S: Final = 1.0  # of requests after a replica has gone
     why_not=WHY_NOT,
     fresh=True,
     intrusive=True,
-    broken_by=edit(
-        "a list of two replicas",
-        EDGE,
-        "server-template replica 1-8 app-blue",
-        "server-template replica 1-2 app-blue",
-    ),
+    broken_by=LIST_OF_TWO,
 )
 def test_an_added_replica_is_found(site: Site) -> None:
     """A replica that is added under load gets requests, without a restart and without a failed request."""

@@ -1,0 +1,26 @@
+"""What a load run wrote, beside what is listed of it afterwards."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from harness.load.records import LoadResult
+from harness.site import Site
+
+SHOWN: Final = 3
+
+
+def sent(result: LoadResult) -> set[str]:
+    """Return every recording that a run may have written, whether or not it was answered."""
+    return {one for writes in result.writes.values() for one in (*writes.acknowledged, *writes.unknown)}
+
+
+def assert_listed(site: Site, result: LoadResult) -> None:
+    """Assert that the run's tenant lists what was acknowledged, each once, and nothing that was not sent."""
+    listed = site.readback.listed(result.tenant)
+
+    assert len(listed) == len(set(listed)), "a recording is listed twice"
+    acknowledged = set(result.writes["started"].acknowledged)
+    missing, strange = acknowledged - set(listed), set(listed) - sent(result)
+    assert not missing, f"{len(missing)} acknowledged recordings are not listed: {sorted(missing)[:SHOWN]}"
+    assert not strange, f"{len(strange)} recordings are listed that nobody sent: {sorted(strange)[:SHOWN]}"
