@@ -10,6 +10,7 @@ from harness import control, defect, edit, floor, setting
 from harness.probes.starts import Attempt, Mistake, refused
 from harness.redaction import VAULT
 from harness.site import Site
+from suites.middleware.rigged import CAUSE, RIGGED
 from suites.refusals import MISSING_IS_MADE_UP, MISSING_IS_NOT_NAMED
 
 ID = "deployment.environments.production"
@@ -17,15 +18,8 @@ PRODUCTION = ("production",)
 ANYWHERE = ("/docs", "/redoc", "/openapi.json", "/swagger", "/swagger.json", "/api/docs")
 # The signs of a stack trace or a debugger in what a client gets.
 LEAST = 8  # characters; a shorter value stands in a message by chance
-DISCLOSURES = ("Traceback (most recent call last)", 'File "', "RuntimeError", ".py", "planted-cause")
+DISCLOSURES = ("Traceback (most recent call last)", 'File "', "RuntimeError", ".py", CAUSE)
 
-RAISING = edit(
-    "a route that fails",
-    "panotti/routes/health.py",
-    '    settings = services_of(request.scope).settings\n    return answer({"version"',
-    '    settings = services_of(request.scope).settings\n    raise RuntimeError("planted-cause")\n'
-    '    return answer({"version"',
-)
 DOCS_SWITCH_IGNORED = edit(
     "the documentation pages are served in every profile",
     "panotti/app.py",
@@ -185,7 +179,7 @@ def test_plain_http_serves_nothing(site: Site, serving: None) -> None:
         assert reply.headers.get("location", "https:").startswith("https:"), "it redirects to plain HTTP"
 
 
-@control(ID, profiles=PRODUCTION, setup=RAISING, broken_by=(TRACEBACKS, EXCEPTION_NAMES))
+@control(ID, profiles=PRODUCTION, setup=RIGGED, broken_by=(TRACEBACKS, EXCEPTION_NAMES))
 def test_failure_shows_no_stack_to_the_client(site: Site) -> None:
     """An unhandled exception tells the client neither its stack nor its cause."""
     reply = site.http.get(site.contract.path("version.path"), key=site.key("reader"))
