@@ -6,6 +6,7 @@ The name is a hash of everything that goes in: a second run builds nothing, a ch
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import re
 import shutil
@@ -83,20 +84,27 @@ class Builder:
     def refusal_of_another_wheel(self, recipe: str | None = None) -> str | None:
         """Build the reference's packages with a wheel that is not the lock's, of the same name and version.
 
-        Return the last lines of the build that refused it, None when it was built.
+        Return the last lines of the build that refused it, None when it was built. A refusal of that wheel is
+        kept: the same base, recipe and lock come to the same.
         """
         text = recipe if recipe is not None else places.DOCKERFILE.read_text(encoding="utf-8")
         base = base_image(self.engine, self.workspace, self.progress)
+        digest = self._digest(base, (text.encode(), places.REQUIREMENTS.read_bytes()))
+        kept = places.BUILD / "trials" / f"{digest}.txt"
+        if kept.is_file():
+            return kept.read_text(encoding="utf-8")
         name = f"panotti-other-wheel:{self.workspace.folder('other').name.lower()}"
         context = self.workspace.folder("context")
         with room_on_disk(context):
             self._fill(context, text)
-            alter(
-                min((context / "wheels").glob("*.whl"), key=lambda wheel: (wheel.stat().st_size, wheel.name))
-            )
+            wheels = (context / "wheels").glob("*.whl")
+            wheel = min(wheels, key=lambda wheel: (wheel.stat().st_size, wheel.name))
+            alter(wheel)
         try:
             self.engine.build(context, name, {"BASE": base}, stage="packages")
         except RuntimeUnavailable as refusal:
+            if hashlib.sha256(wheel.read_bytes()).hexdigest() in refusal.what:
+                _keep(kept, f"{refusal.what}\n(tried at {now()})")
             return refusal.what
         finally:
             shutil.rmtree(context)
@@ -239,6 +247,13 @@ def _for_the_image(requirements: str) -> str:
         elif Marker(found["marker"].strip()).evaluate(_IMAGE):
             kept.append(found["what"].rstrip() + found["rest"])
     return "\n".join(kept)
+
+
+def _keep(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
 
 
 def alter(wheel: Path) -> None:

@@ -120,6 +120,31 @@ def test_a_build_with_another_wheel_is_refused_or_removed_again(builder: Builder
     assert builder.refusal_of_another_wheel("FROM nothing\n") == daemon.refusal
 
 
+def test_the_refusal_of_a_wheel_is_kept_for_its_recipe(
+    builder: Builder, daemon: _Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(context: Path, *_: object, **__: object) -> None:
+        (wheel,) = (context / "wheels").glob("*.whl")
+        raise RuntimeUnavailable(f"Got {hashlib.sha256(wheel.read_bytes()).hexdigest()}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(daemon, "build", refuse)
+        refusal = builder.refusal_of_another_wheel()
+
+    assert refusal is not None
+    assert (builder.refusal_of_another_wheel() or "").startswith(f"{refusal}\n(tried at 2")
+    assert builder.refusal_of_another_wheel("FROM nothing\n") is None
+
+
+def test_another_reason_for_a_refusal_is_not_kept(builder: Builder, daemon: _Daemon) -> None:
+    daemon.refusal = "the disk is full"
+    assert builder.refusal_of_another_wheel() == daemon.refusal
+
+    daemon.refusal = ""
+
+    assert builder.refusal_of_another_wheel() is None
+
+
 def test_another_wheel_differs_in_its_hash_alone(tmp_path: Path) -> None:
     wheel = tmp_path / "a.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
