@@ -28,7 +28,7 @@ from harness.workspace import Workspace
 WAIVERS = "waivers.toml"
 _TOLD = (
     *("pytest", "pytest-xdist", "httpx", "sslyze", "playwright", "testcontainers", "cryptography"),
-    *("bandit", "pip-audit", "detect-secrets"),
+    *("bandit", "pip-audit", "detect-secrets", "schemathesis", "hypothesis"),
 )
 
 

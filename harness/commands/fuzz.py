@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -12,7 +13,7 @@ from rich.table import Table
 from harness.assembly import Assembly
 from harness.errors import UserError
 from harness.fuzz.corpus import Corpus
-from harness.fuzz.exhibits import exhibits
+from harness.fuzz.exhibits import operations_table
 from harness.fuzz.levels import unfit
 from harness.fuzz.records import FuzzResult
 from harness.gate import CLOSED, OPEN, UNDECIDED
@@ -41,16 +42,19 @@ def fuzz(options: Options, console: Console, *, budget_s: float, seed: int | Non
                 console.print(f"Nothing was decided of {profile}: {escape(str(reason))}.")
                 found.add(UNDECIDED)
                 continue
-        for table in exhibits(result):
-            console.print(_table(table, f"{table.title} at {profile}"))
+        console.print(_table(operations_table(result), profile))
         found.add(_decide(result, site.policy, console))
     return next(status for status in (CLOSED, UNDECIDED, OPEN) if status in found)
 
 
 def replay(failure: str, options: Options, console: Console) -> int:
     """Send what failed once more; return 1 if it fails again, 0 if not, 2 where it was not tried."""
-    kept = Corpus().get(failure)
-    assembly = Assembly(options)
+    kept, assembly = Corpus().get(failure), Assembly(options)
+    if kept.target != assembly.target.label:
+        raise UserError(
+            f"{failure} was seen at {kept.target}, not at {assembly.target.label}",
+            remedy="Give the --target and the --contract that it was found with.",
+        )
     with _brought_up(assembly, kept.profile, console) as site:
         try:
             again = site.fuzz.replay(kept.failure)
@@ -115,10 +119,10 @@ def _decide(result: FuzzResult, policy: Policy, console: Console) -> int:
     return OPEN
 
 
-def _table(shown: Shown, title: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    for name in shown.columns:
-        table.add_column(name, overflow="fold")
+def _table(shown: Shown, profile: str) -> Table:
+    table = Table(title=f"{shown.title} at {profile}", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
+    for number, name in enumerate(shown.columns):
+        table.add_column(name, justify="right" if number else "left")
     for row in shown.rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     return table

@@ -14,7 +14,7 @@ from harness.site import Site
 LIMITS = "deployment.server.limits"
 EACH = 3  # attackers of every kind at once
 EVERY_S = 0.1  # between two pieces: no attacker is idle, and none needs the machine for itself
-SERVED_WITHIN_S = 3.0  # a bystander that waits longer is not served
+SERVED_WITHIN_S = 3.0  # a bystander; a busy machine may be as late in ending an attack
 ASKED = 6  # answers to a bystander, of which five came before the attack
 BOMB = 512 * 1024
 JSON = {"Content-Type": "application/json"}
@@ -37,7 +37,10 @@ def test_others_are_served_while_slow_and_endless_requests_are_cut_off(site: Sit
     names = [name for name in kinds for _ in range(EACH)]
     replies, served = _attacked(
         site,
-        [partial(site.raw, _endless(*kinds[name], limit_s), timeout_s=1.0, method="POST") for name in names],
+        [
+            partial(site.raw, _endless(*kinds[name], limit_s), timeout_s=SERVED_WITHIN_S, method="POST")
+            for name in names
+        ],
     )
     kept = {name for name, reply in zip(names, replies, strict=True) if not _ended(reply)}
 

@@ -108,7 +108,6 @@ EXPRESSIONS = (
             'MEDIA_TYPE = b"application/problem+json"',
             'MEDIA_TYPE = b"application/json"',
         ),
-        READ_BY_TEXT,
     ),
     prove_in="testing",
 )

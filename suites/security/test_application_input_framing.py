@@ -32,7 +32,6 @@ def _framings(hidden: bytes) -> Mapping[str, tuple[tuple[bytes, ...], bytes]]:
         "a size in C's way": ((CHUNKED,), b"0x%x\r\n\r\n" % len(hidden) + hidden),
         "a size with a sign": ((CHUNKED,), b"-0\r\n\r\n" + hidden),
         "a size over 64 bits": ((CHUNKED,), b"10000000000000000\r\n\r\n" + hidden),
-        "a size that ends in a bare LF": ((CHUNKED,), b"0\n\r\n" + hidden),
         "an extension with a bare LF": ((CHUNKED,), b"0;a\nb\r\n\r\n" + hidden),
         "a chunk longer than its size": ((CHUNKED,), b"1\r\nabc\r\n" + END + hidden),
     }

@@ -166,6 +166,19 @@ def test_a_kept_failure_is_shown_again(
     assert said in text(screen)
 
 
+def test_a_failure_of_another_target_is_refused(
+    screen: Console, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    corpus = Corpus(tmp_path)
+    corpus.keep([failure()], target="source:elsewhere", profile="testing", seed=1)
+    monkeypatch.setattr(command, "Corpus", lambda: corpus)
+
+    with pytest.raises(UserError, match="was seen at source:elsewhere, not at reference") as refusal:
+        command.replay(failure().id, TESTING, screen)
+
+    assert "--target" in refusal.value.remedy
+
+
 def test_an_unknown_failure_is_refused_before_anything_starts(
     screen: Console, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -103,6 +103,13 @@ def test_an_unknown_recording_is_not_found(server: Client, admin: dict[str, str]
     assert reply.status_code == 404
 
 
+def test_an_id_with_a_control_character_is_refused(server: Client, admin: dict[str, str]) -> None:
+    """PostgreSQL takes no NUL in a text: it would be an error of the server's."""
+    for path in ("/api/recordings/a%00b", "/api/recordings/a%0Ab/events"):
+        assert server.get(path, headers=admin).status_code == 422
+    assert server.delete("/admin/api-keys/a%00b", headers=admin).status_code == 422
+
+
 def test_pages_hold_every_recording_once_newest_first(server: Client, admin: dict[str, str]) -> None:
     for number in range(5):
         server.post(STARTED, headers=admin, json={"recordingId": f"r{number}"})
