@@ -6,6 +6,8 @@ from __future__ import annotations
 from harness.fuzz.records import FuzzResult
 from harness.policy.sections import Fuzz
 
+_DESCRIBED = {"coverage", "fuzzing"}
+
 
 def unfit(result: FuzzResult, fuzz: Fuzz) -> str:
     """Return why a campaign without failures proves nothing, "" when it proves something."""
@@ -20,6 +22,8 @@ def unfit(result: FuzzResult, fuzz: Fuzz) -> str:
             f"{len(short)} of {len(shut)} operations let fewer than {fuzz.successes} authenticated requests "
             f"through, so nothing was tried behind their door: {_some(short)}"
         )
+    if not any(counts.keys() & _DESCRIBED for counts in result.counts.values()):
+        return "there was no time for what the description gives: its coverage and its fuzzing"
     few = [name for name in result.counts if result.cases(name) < fuzz.cases]
     return f"fewer than {fuzz.cases} cases of {len(few)} operations: {_some(few)}" if few else ""
 

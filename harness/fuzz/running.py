@@ -23,8 +23,8 @@ from harness.secretly import write_secretly
 from harness.tomlfile import to_record
 from harness.workspace import Workspace
 
-# Starting Python and reading the description before the budget begins, one late answer after it.
-_AROUND_S: Final = 30.0
+# Reading the description and sending what is valid before the budget begins, one late answer after it.
+_AROUND_S: Final = 90.0
 _TAIL: Final = 12
 Progress = Callable[[int, int], None]
 

@@ -148,6 +148,10 @@ def counted(**given_: int) -> FuzzResult:
         ),
         (counted(missed=0), f"fewer than 3 cases of 1 operations: {READ}"),
         (
+            FuzzResult(seed=5, budget_s=1.0, counts={TAKE: {"values": counted().counts[TAKE]["values"]}}),
+            "there was no time for what the description gives: its coverage and its fuzzing",
+        ),
+        (
             FuzzResult(seed=5, budget_s=1.0, counts={}),
             "the description names no operation that could be fuzzed",
         ),
