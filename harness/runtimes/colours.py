@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,8 +78,9 @@ class Colours:
             )
         return cls(engine, contract, names.pop())
 
+    @cached_property
     def edge(self) -> Edge:
-        """Return the edge: what is told which colour serves."""
+        """The edge: what is told which colour serves. It stays one container, also when it starts again."""
         for one in self._members():
             if one.mounted(Edge.FOLDER) is not None:
                 return Edge(one.box)
@@ -86,7 +88,16 @@ class Colours:
 
     def at(self, colour: Colour) -> list[Standing]:
         """Return what stands at a colour, also what has ended, the oldest first."""
-        return [one for one in self._members() if _colour(self.contract, self._place(one)) is colour]
+        return self.both()[colour]
+
+    def both(self) -> dict[Colour, list[Standing]]:
+        """Return what stands at each colour, as `at` does."""
+        found: dict[Colour, list[Standing]] = {colour: [] for colour in Colour}
+        for one in self._members():
+            colour = _colour(self.contract, self._place(one))
+            if colour is not None:
+                found[colour].append(one)
+        return found
 
     def address(self, one: Standing) -> str:
         """The address at which the edge reaches a replica; "" for one that has ended."""
@@ -151,7 +162,7 @@ class Colours:
 
     def _example(self, image: str) -> Standing:
         """A replica to do as: one of the same image where there is one, else any."""
-        found = [one for colour in Colour for one in self.at(colour)]
+        found = [one for standing in self.both().values() for one in standing]
         if not found:
             raise StageError("no replica stands at either colour", remedy="harness down, and up again.")
         return next((one for one in found if one.told["Image"] == image), found[0])

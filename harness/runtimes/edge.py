@@ -19,6 +19,7 @@ _FILE: Final = f"{SERVING}.map"
 _FOLDER: Final = f"/etc/haproxy/{SERVING}"
 _MAP: Final = f"{_FOLDER}/{_FILE}"
 _KEY: Final = "colour"
+_SHOW: Final = f"show map {_MAP}"
 _SOCKET: Final = ("socat", "-t5", "-", "UNIX-CONNECT:/run/haproxy/admin.sock")
 _ANSWER_S: Final = 10.0
 _UP: Final = "2"  # srv_op_state, of `show servers state`
@@ -57,18 +58,13 @@ class Edge:
 
     def serving(self) -> Colour | None:
         """Return the colour that gets the requests; None where the edge knows none by that name."""
-        for line in self.ask(f"show map {_MAP}").splitlines():
-            with suppress(ValueError):
-                _, key, colour = line.split()
-                if key == _KEY:
-                    return Colour(colour)
-        return None
+        return _serving(self.ask(_SHOW))
 
     def serve(self, colour: Colour) -> None:
         """Send every request to a colour from one moment on, and after a restart of the edge too."""
-        said = self.ask(f"set map {_MAP} {_KEY} {colour}").strip()
-        if self.serving() is not colour:
-            raise ProbeFailed(f"the edge does not send requests to {colour}: {said[-200:]}")
+        said = self.ask(f"set map {_MAP} {_KEY} {colour}; {_SHOW}")
+        if _serving(said) is not colour:
+            raise ProbeFailed(f"the edge does not send requests to {colour}: {said.strip()[-200:]}")
         self.remember(colour)
 
     def remember(self, colour: Colour) -> None:
@@ -103,6 +99,15 @@ def write_serving(folder: Path, colour: Colour) -> None:
     fresh.write_text(f"{_KEY} {colour}\n", encoding="ascii")
     fresh.chmod(0o444)
     fresh.replace(folder / _FILE)
+
+
+def _serving(said: str) -> Colour | None:
+    for line in said.splitlines():
+        with suppress(ValueError):
+            _, key, colour = line.split()
+            if key == _KEY:
+                return Colour(colour)
+    return None
 
 
 def _counted(row: Mapping[str, str], spent_ms: int) -> Counted:

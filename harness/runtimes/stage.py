@@ -149,7 +149,7 @@ class ContainerStage:
 
     @property
     def _edge(self) -> Edge:
-        return self._colours.edge()
+        return self._colours.edge
 
     def _release_of(self, standing: list[Standing]) -> Release | None:
         if not standing or not all(one.runs for one in standing):

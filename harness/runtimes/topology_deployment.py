@@ -270,8 +270,8 @@ class TopologyDeployment:
 
     def _look(self, colours: Colours) -> None:
         """Find the replicas again after a rollout has changed them, first those that serve."""
-        serving = colours.edge().serving() or Colour.BLUE
-        boxes = [one.box for colour in (serving, serving.other) for one in colours.at(colour)]
+        serving, standing = colours.edge.serving() or Colour.BLUE, colours.both()
+        boxes = [one.box for colour in (serving, serving.other) for one in standing[colour]]
         self.found.take_over(self.found.contract.application, boxes)
 
     def _expect(self, word: str, answer: str) -> None:

@@ -73,14 +73,14 @@ def test_what_serves_is_read_from_the_map():
 
 def test_a_colour_that_the_edge_does_not_take_is_told():
     with pytest.raises(ProbeFailed, match="does not send requests to green: entry not found"):
-        Edge(Socket(show="0x55d0 colour blue\n", set="entry not found.\n")).serve(Colour.GREEN)
+        Edge(Socket(set="entry not found.\n\n0x55d0 colour blue\n")).serve(Colour.GREEN)
 
 
 def test_an_edge_that_does_not_answer_and_one_that_would_forget_are_told():
     with pytest.raises(ProbeFailed, match="connect: refused"):
         Edge(Socket()).serving()
     with pytest.raises(ProbeFailed, match="it would forget green"):
-        Edge(Socket(show="0x55d0 colour green\n", set="\n")).serve(Colour.GREEN)
+        Edge(Socket(set="\n0x55d0 colour green\n")).serve(Colour.GREEN)
 
 
 def test_what_the_edge_begins_with_is_replaced_in_one_step(tmp_path):
