@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from harness import places
-from harness.defects import Edit
+from harness.defects import Added, Edit, Remade
 from harness.plugin.registry import listed
 from harness.runtimes.overlay import lay
+from suites.releases import DESTRUCTIVE, RELEASES
 
 SUITES = places.PROJECT / "suites"
 
@@ -31,3 +32,13 @@ def test_every_edit_finds_its_text(checks):
 
     assert len(checks) > 150
     assert outdated == []
+
+
+@pytest.mark.parametrize("version", RELEASES)
+def test_every_release_that_checks_try_can_be_made(version):
+    changes = [*RELEASES[version].changes]
+    further = [c for one in DESTRUCTIVE.changes if isinstance(one, Remade) for c in one.changes]
+
+    assert all(isinstance(change, Edit | Added) for change in (*changes, *further))
+    assert lay(changes, "production").package
+    assert lay([*changes, *further], "production").package

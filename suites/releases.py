@@ -1,0 +1,164 @@
+"""What checks of releases share: the releases that they try, and rollouts done once for a deployment."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import pairwise
+from typing import Final
+
+from harness import added, control, defect, edit
+from harness.defects import remade
+from harness.probes.rollout import Rehearsal, RolloutProbe
+from harness.releases.entries import Step
+from harness.releases.history import Write
+from harness.releases.stage import Release
+from harness.site import Site
+from suites.replicas import REPLICATED, WHY_NOT
+
+STORED: Final = "panotti/storage/recordings.py"
+MIGRATIONS: Final = "panotti/storage/migrations/versions"
+WRITTEN: Final = 100  # writes that a history needs at least
+
+# Who recorded: a column that the older release neither writes nor minds, and needs once it is contracted.
+_MIGRATION: Final = '''"""Who recorded."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{revision}"
+down_revision = "{before}"
+branch_labels = None
+depends_on = None
+
+PHASE = "{phase}"
+
+
+def upgrade() -> None:
+    {change}
+'''
+_EXPANSION: Final = f"{MIGRATIONS}/0002_who_recorded.py"
+_DESTROYS: Final = 'op.alter_column("recordings", "updated_at", new_column_name="moved_at")'
+_EXPANDS: Final = 'op.add_column("recordings", sa.Column("recorder", sa.String(64), nullable=True))'
+
+
+def _migration(revision: str, phase: str, change: str) -> str:
+    before = f"{int(revision) - 1:04}"
+    return _MIGRATION.format(revision=revision, before=before, phase=phase, change=change)
+
+
+WITH_SCHEMA: Final = defect(
+    "a change of the schema",
+    added("", _EXPANSION, _migration("0002", "expand", _EXPANDS)),
+    edit(
+        "",
+        "panotti/storage/models.py",
+        '    UniqueConstraint("tenant", "recording_id", name="recordings_by_tenant_and_recording"),\n',
+        '    Column("recorder", String(64)),\n'
+        '    UniqueConstraint("tenant", "recording_id", name="recordings_by_tenant_and_recording"),\n',
+    ),
+    edit(
+        "",
+        STORED,
+        '        "created_at": event.received_at,\n',
+        '        "recorder": event.principal,\n        "created_at": event.received_at,\n',
+    ),
+)
+NEVER_READY: Final = edit(
+    "it never gets ready",
+    "panotti/routes/health.py",
+    "encoded(OK) if services_of(request.scope).monitor.ready else encoded",
+    "encoded(OK) if services_of(request.scope).monitor is None else encoded",
+)
+FAILS: Final = edit(
+    "one request in twenty fails",
+    "panotti/middleware/errors.py",
+    "        try:\n            await self.app(scope, receive, watched)\n",
+    "        try:\n"
+    '            self.asked = getattr(self, "asked", 0) + (not scope["path"].startswith("/health"))\n'
+    "            if self.asked % 20 == 19:\n"
+    "                self.asked += 1\n"
+    '                raise RuntimeError("now and then")\n'
+    "            await self.app(scope, receive, watched)\n",
+)
+KEEPS_NOTHING: Final = edit(
+    "writes are acknowledged and not kept",
+    STORED,
+    "    await connection.execute(_MOVES[connection.dialect.name, event.event], _recording(event))\n",
+    "    await connection.execute(select(recordings.c.id).limit(1))\n",
+)
+# By version, what each of them changes of the reference.
+GOOD, UNREADY, FAILING, FORGETTING, INTERRUPTED = "1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0"
+RELEASES: Final = {
+    GOOD: WITH_SCHEMA,
+    UNREADY: NEVER_READY,
+    FAILING: FAILS,
+    FORGETTING: KEEPS_NOTHING,
+    INTERRUPTED: WITH_SCHEMA,
+}
+DESTRUCTIVE: Final = remade(
+    "a migration that takes from the schema what the older release uses",
+    GOOD,
+    added(
+        "",
+        _EXPANSION,
+        _migration(
+            "0002", "expand", 'op.alter_column("recordings", "updated_at", new_column_name="moved_at")'
+        ),
+    ),
+)
+
+# They share one deployment with one another, and with no other checks: other releases stand there at the end.
+released = partial(
+    control,
+    profiles=REPLICATED,
+    prove_in="production",
+    runtimes=("containers",),
+    why_not=WHY_NOT,
+    intrusive=True,
+    group="releases",
+)
+
+
+def made(site: Site, version: str) -> Release:
+    """Build one of the releases."""
+    return site.rollout.made(version, RELEASES[version])
+
+
+def there_and_back(site: Site) -> Rehearsal:
+    """A good release with a change of the schema put into service, and the return from it."""
+    site.rollout.home()
+
+    def work(rollout: RolloutProbe) -> None:
+        if rollout.release(made(site, GOOD)).result == "taken":
+            rollout.rollback()
+
+    return site.rollout.rehearse("a release with a change of the schema, and the return from it", work)
+
+
+def tried(site: Site, version: str) -> Rehearsal:
+    """One release put into service while writes go on."""
+    site.rollout.home()
+    title = f"a release with this: {RELEASES[version].title}"
+    return site.rollout.rehearse(title, lambda rollout: rollout.release(made(site, version)))
+
+
+def taken(seen: Rehearsal) -> None:
+    """Demand that every rollout was taken."""
+    for one in seen.outcomes:
+        assert one.result == "taken", f"the {one.operation} of {one.version} ended as {one.result}: {one.why}"
+    assert len(seen.outcomes) > 1, "nothing was returned from"
+
+
+def met_a_switch(seen: Rehearsal) -> list[Write]:
+    """Return the writes that were under way while clients were sent from one colour to the other."""
+    spans = [
+        (first.at, last.at)
+        for outcome in seen.outcomes
+        for first, last in pairwise(outcome.steps)
+        if first.step is last.step is Step.SWITCH
+    ]
+    return [
+        write
+        for write in seen.writing.writes
+        if any(write.attempts[0].at <= over and write.attempts[0].done >= began for began, over in spans)
+    ]
