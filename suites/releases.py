@@ -37,7 +37,10 @@ def upgrade() -> None:
     {change}
 '''
 _EXPANSION: Final = f"{MIGRATIONS}/0002_who_recorded.py"
-_DESTROYS: Final = 'op.alter_column("recordings", "updated_at", new_column_name="moved_at")'
+_DEMANDS: Final = (
+    'op.add_column("recordings", sa.Column("recorder", sa.String(64), nullable=False, server_default=""))\n'
+    '    op.alter_column("recordings", "recorder", server_default=None)'
+)
 _EXPANDS: Final = 'op.add_column("recordings", sa.Column("recorder", sa.String(64), nullable=True))'
 
 
@@ -96,15 +99,9 @@ RELEASES: Final = {
     INTERRUPTED: WITH_SCHEMA,
 }
 DESTRUCTIVE: Final = remade(
-    "a migration that takes from the schema what the older release uses",
+    "a migration that demands at once what the older release does not write",
     GOOD,
-    added(
-        "",
-        _EXPANSION,
-        _migration(
-            "0002", "expand", 'op.alter_column("recordings", "updated_at", new_column_name="moved_at")'
-        ),
-    ),
+    added("", _EXPANSION, _migration("0002", "expand", _DEMANDS)),
 )
 
 # They share one deployment with one another, and with no other checks: other releases stand there at the end.

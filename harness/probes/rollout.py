@@ -51,6 +51,7 @@ class RolloutProbe:
     """Drives the rollouts of one deployment, by a ledger of its own that lives as long as the probe.
 
     planted: a deployment's defects, of which those of the driver and of the releases are planted here.
+    beside: what stood at the other colour once a version had come to serve.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class RolloutProbe:
     ) -> None:
         self.stage = stage
         self.outcomes: list[Outcome] = []
+        self.beside: dict[str, Release | None] = {}
         self._watch = watch
         self._writes = writes
         self._workshop = workshop
@@ -105,6 +107,12 @@ class RolloutProbe:
         """Return the release at the other colour."""
         colour = self.stage.serving()
         return None if colour is None else self.stage.release_of(colour.other)
+
+    def warm_up(self, release: Release) -> None:
+        """Let a release stand at the other colour, ready, where it does not yet."""
+        colour = self.stage.serving()
+        if colour is not None:
+            self.stage.start(colour.other, release)
 
     def cool(self) -> None:
         """Retire what stands at the other colour: whoever returns to it has to start it anew."""
@@ -218,6 +226,7 @@ class RolloutProbe:
             outcome = work(self._driver(ledger, listen))
         if outcome is not None:
             self.outcomes.append(outcome)
+            self.beside[outcome.version] = self.warm()
             _record(outcome)
         return outcome
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from harness import floor, rollout
+from harness import defect, floor, rollout
 from harness.releases.entries import Step
 from harness.site import Site
 from suites.releases import FORGETTING, UNREADY, WRITTEN, released, tried
+from suites.replicas import NOT_CHECKED
 
 VERIFICATION: Final = "process.deploy.verification"
 
-UNVERIFIED: Final = rollout("a release gets traffic, ready or not", "unverified")
+UNVERIFIED: Final = defect(
+    "a release gets traffic, ready or not, from its rollout and from the edge",
+    rollout("", "unverified"),
+    NOT_CHECKED,
+)
 BY_HEALTH: Final = rollout("a release gets traffic as soon as it says that it is ready", "by health")
 
 

@@ -209,10 +209,13 @@ def test_what_stands_at_either_colour_is_told_and_cooled(made: Made) -> None:
     probe = made()
     probe.release(NEW)
     assert (probe.serving(), probe.warm()) == (NEW, OLD)
+    assert probe.beside == {NEW.version: OLD}
 
     probe.cool()
-
     assert (probe.serving(), probe.warm()) == (NEW, None)
+
+    probe.warm_up(OLD)
+    assert (probe.serving(), probe.warm()) == (NEW, OLD)
 
 
 def test_every_check_begins_where_the_first_one_did(made: Made) -> None:
