@@ -135,6 +135,7 @@ class Site:
             credentials=self.credentials,
             openapi=self.openapi,
             pace=pace,
+            quiet=quiet,
             # What was found behind a planted defect is to be found again, not remembered.
             corpus=None if self._setup.rehearsal else Corpus(),
             target=self._setup.target.label if self._setup.target else "",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,6 +15,7 @@ from harness.credentials import Credentials
 from harness.evidence import record, waiting_for_target
 from harness.fuzz.corpus import Corpus, without_secrets
 from harness.fuzz.exhibits import exhibits
+from harness.fuzz.levels import unfit
 from harness.fuzz.message import Message
 from harness.fuzz.oracles import Complaint, Judge
 from harness.fuzz.order import Order, Reached
@@ -44,7 +47,10 @@ class Replay:
 
 
 class FuzzProbe:
-    """Fuzzes one deployment. corpus: of failures to begin with and to keep, None to do neither."""
+    """Fuzzes one deployment. corpus: of failures to begin with and to keep, None to do neither.
+
+    quiet: a block in which nothing else of the run uses the machine.
+    """
 
     def __init__(
         self,
@@ -55,6 +61,7 @@ class FuzzProbe:
         credentials: Credentials,
         openapi: OpenApiProbe,
         pace: Pace,
+        quiet: Callable[[], AbstractContextManager[None]],
         corpus: Corpus | None,
         target: str,
     ) -> None:
@@ -64,6 +71,7 @@ class FuzzProbe:
         self._credentials = credentials
         self._openapi = openapi
         self._pace = pace
+        self._quiet = quiet
         self._corpus = corpus
         self._target = target
 
@@ -90,6 +98,17 @@ class FuzzProbe:
             profile = self._deployment.specification.profile
             self._corpus.keep(result.failures, target=self._target, profile=profile, seed=result.seed)
         _record(result)
+        return result
+
+    def decided(self) -> FuzzResult:
+        """Return a campaign of the policy's length; one that proves nothing is made again.
+
+        The second one is on a quiet machine: other work may have left the first too little time.
+        """
+        result = self.campaign()
+        if not result.failures and unfit(result, self._policy.fuzz):
+            with self._quiet():
+                result = self.campaign()
         return result
 
     def replay(self, failure: Failure) -> Replay:

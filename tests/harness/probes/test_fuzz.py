@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from harness.evidence import Recorder
 from harness.fuzz.corpus import Corpus
 from harness.fuzz.message import Message
 from harness.fuzz.plan import Plan
-from harness.fuzz.records import Failure
+from harness.fuzz.records import Failure, FuzzResult, Tally
 from harness.outcome import NotVerified
 from harness.policy import load_policy
 from harness.policy.sections import Quota, Rate
@@ -55,6 +57,12 @@ SURROGATE = Failure(
 )
 
 
+COUNTS = {"coverage": Tally(statuses=Counter({200: 9}), successes=9)}
+ENOUGH = FuzzResult(seed=1, budget_s=1.0, counts={TAKE: COUNTS})  # type: ignore[dict-item]
+FEW = FuzzResult(seed=1, budget_s=1.0, counts={TAKE: {}})
+FAILED = replace(FEW, failures=(SURROGATE,))
+
+
 class Described(Notes):
     """Notes whose description can be read."""
 
@@ -89,6 +97,7 @@ def probe(notes: Notes, plain: Any, serve: Callable[..., str], tmp_path: Path) -
         credentials=Credentials(http, CONTRACT, KEY),
         openapi=OpenApiProbe(deployment, http, CONTRACT),
         pace=Pace(10_000, 5.0),
+        quiet=nullcontext,
         corpus=Corpus(tmp_path / "fuzz"),
         target="notes",
     )
@@ -111,6 +120,24 @@ def test_what_it_finds_is_recorded_and_the_next_one_begins_with_it(
     assert [item.title for item in shown if isinstance(item, Table)] == ["Operations by phase", "Failures"]
     assert any("seed 9" in getattr(item, "subject", "") for item in shown)
     assert KEY not in str(shown)
+
+
+@pytest.mark.parametrize(("first", "quiet"), [(FEW, 1), (ENOUGH, 0), (FAILED, 0)])
+def test_only_a_campaign_that_proves_nothing_is_made_again_and_on_a_quiet_machine(
+    probe: FuzzProbe, monkeypatch: pytest.MonkeyPatch, first: FuzzResult, quiet: int
+) -> None:
+    campaigns, still = [first, ENOUGH], []
+
+    @contextmanager
+    def alone() -> Iterator[None]:
+        still.append(len(campaigns))
+        yield
+
+    monkeypatch.setattr(probe, "campaign", lambda: campaigns.pop(0))
+    monkeypatch.setattr(probe, "_quiet", alone)
+
+    assert probe.decided() == (ENOUGH if quiet else first)
+    assert still == [1] * quiet
 
 
 def test_a_failure_is_sent_once_more_and_judged(probe: FuzzProbe, notes: Notes) -> None:
