@@ -77,7 +77,7 @@ def result(**given: Any) -> FuzzResult:
         "seed": 5,
         "budget_s": 1.0,
         "elapsed_s": 1.0,
-        "counts": {TAKE: {"values": ENOUGH}},
+        "counts": {TAKE: {"coverage": ENOUGH}},
     }
     return FuzzResult(**{**usual, **given})
 
