@@ -38,11 +38,13 @@ def test_the_quota_is_set_and_binds(site: Site) -> None:
     wrong = {host: cpus for host, cpus in set_to.items() if cpus != quota}
     assert not wrong, f"the quotas are {sorted(set_to.values())} CPU (0: none), not {quota:g}"
 
-    for part in replicas:
-        with site.quiet():
+    measured = []
+    with site.quiet():
+        for part in replicas:
             before, began = cgroup(part), time.monotonic()
             burn(part, LOADED_S)
-            after, elapsed_s = cgroup(part), time.monotonic() - began
+            measured.append((before, cgroup(part), time.monotonic() - began))
+    for before, after, elapsed_s in measured:
         used = (after.usage_s - before.usage_s) / elapsed_s
         throttled = after.throttled - before.throttled
         record(
