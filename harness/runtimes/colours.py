@@ -13,8 +13,9 @@ from harness.errors import ReleaseError, StageError
 from harness.releases.stage import Colour, Release
 from harness.runtimes.edge import Edge
 from harness.runtimes.engine import Box, Engine, Place, Request
+from harness.runtimes.files import room_on_disk
 from harness.runtimes.handing import open_to_all
-from harness.runtimes.launch import resolve, room_on_disk
+from harness.runtimes.launch import resolve
 from harness.runtimes.likeness import like
 from harness.runtimes.realised import OVERLAY, each
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from harness.errors import ProbeFailed
 from harness.runtimes import CannotShow, Completed, RuntimeName, StartFailure
 from harness.runtimes.engine import Box
-from harness.runtimes.launch import Folders, Plan, write_certificate
+from harness.runtimes.files import Folders, write_certificate
+from harness.runtimes.launch import Plan
 from harness.runtimes.one_server import OneServer
 from harness.runtimes.pki import HOST_NAME
 from harness.runtimes.readiness import Door, await_line

@@ -26,8 +26,8 @@ from harness.journal import now
 from harness.records import Event
 from harness.runtimes.base import base_image
 from harness.runtimes.engine import Engine
+from harness.runtimes.files import room_on_disk
 from harness.runtimes.interpreter import locked, pip
-from harness.runtimes.launch import room_on_disk
 from harness.runtimes.revision import revision
 from harness.target import Image, Source
 from harness.workspace import Workspace

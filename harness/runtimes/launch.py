@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import re
 import secrets as randomness
 import string
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeGuard
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -31,18 +27,15 @@ from harness.defects import (
     Setting,
     Variation,
 )
-from harness.errors import ContractError, RuntimeUnavailable
+from harness.errors import ContractError
 from harness.runtimes import CannotShow, Specification
+from harness.runtimes.files import SECRET_MODE
 from harness.runtimes.overlay import Overlay, lay
 from harness.runtimes.pki import Authority, Leaf
 from harness.target import Reference, Target
 
 API_KEY = "api_key"
 ADDRESSES = ("proxy", "denied", "stranger")
-CONFIG_NAME = "panotti.toml"
-CERTIFICATE_NAME = "cert.pem"
-KEY_NAME = "key.pem"
-_SECRET_MODE = 0o400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +122,7 @@ def plan(
         settings=settings,
         secret_files=files,
         secrets=given,
-        secret_mode=modes[-1] if modes else _SECRET_MODE,
+        secret_mode=modes[-1] if modes else SECRET_MODE,
         leaf=authority.issue(faults[-1] if faults else None) if uses_tls else None,
         redirects=uses_tls
         and launch.redirect_port > 0
@@ -158,90 +151,6 @@ def resolve(environment: Mapping[str, str], values: Mapping[str, str]) -> dict[s
                 remedy=f"Known here: {', '.join(f'${{{value}}}' for value in sorted(values))}.",
             ) from None
     return resolved
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Folders:
-    """Where one deployment's files stand on this machine."""
-
-    root: Path
-
-    @property
-    def config(self) -> Path:
-        return self.root / "config"
-
-    @property
-    def secrets(self) -> Path:
-        return self.root / "secrets"
-
-    @property
-    def tls(self) -> Path:
-        return self.root / "tls"
-
-    @property
-    def overlay(self) -> Path:
-        return self.root / "overlay"
-
-
-def write_files(plan: Plan, folders: Folders) -> None:
-    """Write settings, secrets and certificate. Raises `RuntimeUnavailable` on a full disk."""
-    with room_on_disk(folders.root):
-        for folder in (folders.config, folders.secrets, folders.tls):
-            folder.mkdir(mode=0o700)
-        if plan.settings is not None:
-            (folders.config / CONFIG_NAME).write_text(plan.settings, encoding="utf-8")
-        for name, value in plan.secret_files.items():
-            _write_secret(folders.secrets / name, value.encode(), plan.secret_mode)
-        if plan.secret_mode != _SECRET_MODE:
-            folders.secrets.chmod(0o755)
-        if plan.leaf:
-            write_certificate(plan.leaf, folders.tls)
-
-
-def write_secrets(folder: Path, files: Mapping[str, str], *, owner: tuple[int, int] | None) -> None:
-    """Write secret files for the user of one container. Raises `RuntimeUnavailable` on a full disk."""
-    with room_on_disk(folder):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        for name, value in files.items():
-            fresh = folder / f".{name}"
-            _write_secret(fresh, value.encode())
-            if owner and os.geteuid() == 0:
-                os.chown(fresh, *owner)
-            fresh.replace(folder / name)
-        if owner and os.geteuid() == 0:
-            os.chown(folder, *owner)
-        elif owner:
-            # Another user than the container's: the run's directory above keeps everybody else out.
-            for path in (folder, *folder.iterdir()):
-                path.chmod(0o755 if path.is_dir() else 0o444)
-
-
-def write_certificate(leaf: Leaf, folder: Path, like: Path | None = None) -> None:
-    """Put a certificate and its key in place, each in one step, so that no reader sees half a file.
-
-    like: they get the owner of this folder, and are as readable as it is.
-    """
-    for name, content in ((KEY_NAME, leaf.key), (CERTIFICATE_NAME, leaf.certificate)):
-        fresh = folder / f".{name}"
-        _write_secret(fresh, content)
-        if like:
-            found = like.stat()
-            os.chown(fresh, found.st_uid, found.st_gid)
-            fresh.chmod(found.st_mode & 0o444)
-        fresh.replace(folder / name)
-
-
-@contextmanager
-def room_on_disk(where: Path) -> Iterator[None]:
-    """Turn a full disk into `RuntimeUnavailable`, with the remedy."""
-    try:
-        yield
-    except OSError as cause:
-        if cause.errno not in {errno.ENOSPC, errno.EDQUOT}:
-            raise
-        raise RuntimeUnavailable(
-            f"{where}: the disk is full", remedy="Free some space; `make clean` removes what was built."
-        ) from None
 
 
 def _is_laid(change: Change) -> TypeGuard[Edit | Added]:
@@ -338,8 +247,3 @@ def _generate(kind: SecretKind) -> str:
 def _mentions(environment: Mapping[str, str], placeholder: str) -> bool:
     pattern = re.compile(rf"\$\{{?{placeholder}\b")
     return any(pattern.search(value) for value in environment.values())
-
-
-def _write_secret(path: Path, content: bytes, mode: int = _SECRET_MODE) -> None:
-    path.write_bytes(content)
-    path.chmod(mode)

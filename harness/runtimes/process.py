@@ -12,8 +12,9 @@ from harness import places
 from harness.errors import ContractError, RuntimeUnavailable
 from harness.runtimes import CannotShow, RuntimeName
 from harness.runtimes.bringup import LocalRuntime
+from harness.runtimes.files import CONFIG_NAME, Folders, room_on_disk, write_files
 from harness.runtimes.interpreter import interpreter_for, reference_interpreter
-from harness.runtimes.launch import ADDRESSES, CONFIG_NAME, Folders, Plan, resolve, room_on_disk, write_files
+from harness.runtimes.launch import ADDRESSES, Plan, resolve
 from harness.runtimes.overlay import write_package
 from harness.runtimes.process_deployment import LOG_NAME, ProcessDeployment, Program
 from harness.runtimes.revision import revision

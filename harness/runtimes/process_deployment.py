@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 
 from harness.errors import ProbeFailed
 from harness.runtimes import CannotShow, Completed, RuntimeName, StartFailure, relay
-from harness.runtimes.launch import ADDRESSES, CONFIG_NAME, Folders, Plan, write_certificate
+from harness.runtimes.files import CONFIG_NAME, Folders, write_certificate
+from harness.runtimes.launch import ADDRESSES, Plan
 from harness.runtimes.listening import listens
 from harness.runtimes.one_server import OneServer
 from harness.runtimes.pki import HOST_NAME

@@ -17,9 +17,10 @@ from harness.releases.stage import Colour
 from harness.runtimes import StartFailure
 from harness.runtimes.edge import SERVING, write_serving
 from harness.runtimes.engine import Box, Engine, Subnet, SubnetTaken
+from harness.runtimes.files import Folders, room_on_disk, write_files, write_secrets
 from harness.runtimes.handing import hand_over, open_to_all
 from harness.runtimes.hardening import Hardening
-from harness.runtimes.launch import Folders, Plan, room_on_disk, write_files, write_secrets
+from harness.runtimes.launch import Plan
 from harness.runtimes.overlay import write_package
 from harness.runtimes.pki import Authority, Leaf
 from harness.runtimes.realised import Casualty, Realised, each, named_addresses

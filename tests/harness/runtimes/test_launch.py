@@ -12,16 +12,8 @@ import pytest
 from harness.defects import CLEAN, Variation, certificate, edit, secret, secret_files, setting
 from harness.errors import ContractError, RuntimeUnavailable
 from harness.runtimes import CannotShow, Specification
-from harness.runtimes.launch import (
-    Folders,
-    Plan,
-    plan,
-    resolve,
-    room_on_disk,
-    without_key,
-    write_certificate,
-    write_files,
-)
+from harness.runtimes.files import Folders, room_on_disk, write_certificate, write_files
+from harness.runtimes.launch import Plan, plan, resolve, without_key
 from harness.runtimes.pki import Authority
 from harness.target import Image, Source, Target, parse_target
 
