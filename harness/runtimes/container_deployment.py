@@ -12,21 +12,21 @@ from harness.errors import ProbeFailed
 from harness.runtimes import CannotShow, Completed, RuntimeName, StartFailure
 from harness.runtimes.engine import Box
 from harness.runtimes.files import Folders, write_certificate
+from harness.runtimes.hardening import LOOPBACK
 from harness.runtimes.launch import Plan
 from harness.runtimes.one_server import OneServer
-from harness.runtimes.pki import HOST_NAME
-from harness.runtimes.readiness import Door, await_line
+from harness.runtimes.planned import Planned
+from harness.runtimes.readiness import await_line
 
 if TYPE_CHECKING:
     from harness.runtimes.containers import ContainersRuntime
 
-LOOPBACK = "127.0.0.1"
 RELAY_PORT = 9000
 _RELAY_READY_S = 30.0
 _KILL = "import os, sys; os.kill(int(sys.argv[1]), int(sys.argv[2]))"
 
 
-class ContainerDeployment(OneServer):
+class ContainerDeployment(Planned, OneServer):
     """See `harness.runtimes.Deployment`. The pids that the server reports are those of its container."""
 
     runtime: RuntimeName = "containers"
@@ -42,21 +42,7 @@ class ContainerDeployment(OneServer):
     ) -> None:
         ports = box.published()
         redirect = ports.get(plan.launch.redirect_port) if plan.redirects else None
-        # A container that ended at once has published nothing; port 0 answers nobody.
-        self.base_url = f"{plan.scheme}://{LOOPBACK}:{ports.get(plan.launch.port, 0)}"
-        self.plain_url = f"http://{LOOPBACK}:{redirect}" if redirect else None
-        self.host_name = plan.contract.http.host or HOST_NAME
-        self.ca_file: Path | None = owner.ca_file if plan.leaf else None
-        self.specification = plan.specification
-        self.api_key = plan.api_key
-        self.secrets = plan.secrets
-        self.started_in_s = 0.0
-        self.door = Door(
-            base_url=self.base_url,
-            path=f"{plan.contract.http.base_path}{plan.launch.ready_path}",
-            host_name=self.host_name,
-        )
-        self.plan = plan
+        super().__init__(plan, owner.ca_file, port=ports.get(plan.launch.port, 0), plain_port=redirect)
         self.box = box
         self.image = image
         self._owner = owner

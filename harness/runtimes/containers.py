@@ -12,11 +12,11 @@ from harness.defects import Edit
 from harness.errors import ContractError
 from harness.runtimes import CannotShow, RuntimeName, Specification, relay
 from harness.runtimes.bringup import LocalRuntime
-from harness.runtimes.container_deployment import LOOPBACK, RELAY_PORT, ContainerDeployment
+from harness.runtimes.container_deployment import RELAY_PORT, ContainerDeployment
 from harness.runtimes.engine import Box, Engine, Place, Request, RunNetwork
 from harness.runtimes.files import CERTIFICATE_NAME, KEY_NAME, Folders, room_on_disk, write_files
 from harness.runtimes.handing import hand_over, open_to_all
-from harness.runtimes.hardening import Hardening, harden, tmpfs
+from harness.runtimes.hardening import LOOPBACK, Hardening, harden, tmpfs
 from harness.runtimes.images import Builder
 from harness.runtimes.launch import ADDRESSES, Plan, resolve
 from harness.runtimes.overlay import lay, write_package

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.defects import Certificate, Change, Edit, Secret, SecretFiles, Setting
 from harness.runtimes import Specification, StartFailure
+from harness.runtimes.hardening import LOOPBACK
 from harness.runtimes.launch import Plan
 from harness.runtimes.pki import HOST_NAME
 from harness.runtimes.readiness import Door
@@ -60,7 +61,7 @@ class Joined:
         address = self._box.addresses()[found.networks[found.shared]]
         self.door = Door(
             # A container that ended at once has no address any more; port 0 answers nobody.
-            base_url=f"{_scheme(plan)}://{address or '127.0.0.1'}:{plan.launch.port if address else 0}",
+            base_url=f"{_scheme(plan)}://{address or LOOPBACK}:{plan.launch.port if address else 0}",
             path=f"{plan.contract.http.base_path}{plan.launch.ready_path}",
             host_name=plan.contract.http.host or HOST_NAME,
         )

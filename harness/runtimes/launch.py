@@ -1,4 +1,4 @@
-"""What both kinds of start share: environment, settings file, secrets and certificate of one deployment."""
+"""What every kind of start shares: one deployment, planned before anything of it is started."""
 
 from __future__ import annotations
 

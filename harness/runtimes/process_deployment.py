@@ -21,8 +21,7 @@ from harness.runtimes.files import CONFIG_NAME, Folders, write_certificate
 from harness.runtimes.launch import ADDRESSES, Plan
 from harness.runtimes.listening import listens
 from harness.runtimes.one_server import OneServer
-from harness.runtimes.pki import HOST_NAME
-from harness.runtimes.readiness import Door
+from harness.runtimes.planned import Planned
 
 if TYPE_CHECKING:
     from harness.runtimes.process import ProcessRuntime
@@ -44,7 +43,7 @@ class Program:
     redirect_port: int | None
 
 
-class ProcessDeployment(OneServer):
+class ProcessDeployment(Planned, OneServer):
     """See `harness.runtimes.Deployment`."""
 
     runtime: RuntimeName = "process"
@@ -58,22 +57,9 @@ class ProcessDeployment(OneServer):
         process: subprocess.Popen[bytes],
         ca_file: Path,
     ) -> None:
-        self.specification = plan.specification
-        self.base_url = f"{plan.scheme}://127.0.0.1:{program.port}"
-        self.plain_url = f"http://127.0.0.1:{program.redirect_port}" if program.redirect_port else None
-        self.host_name = plan.contract.http.host or HOST_NAME
-        self.ca_file = ca_file if plan.leaf else None
-        self.api_key = plan.api_key
-        self.secrets = plan.secrets
-        self.started_in_s = 0.0
-        self.door = Door(
-            base_url=self.base_url,
-            path=f"{plan.contract.http.base_path}{plan.launch.ready_path}",
-            host_name=self.host_name,
-        )
+        super().__init__(plan, ca_file, port=program.port, plain_port=program.redirect_port)
         self.pid = process.pid
         self._owner = owner
-        self._plan = plan
         self._folders = folders
         self._program = program
         self._process = process
@@ -96,7 +82,7 @@ class ProcessDeployment(OneServer):
         with self._lock:
             if self._relay is None:
                 self._start_relay()
-        return f"{self._plan.scheme}://127.0.0.1:{self._relay_ports[address]}"
+        return f"{self.plan.scheme}://127.0.0.1:{self._relay_ports[address]}"
 
     def address(self, name: str) -> str:
         """The IP address behind a name, as the target sees it."""
@@ -158,7 +144,7 @@ class ProcessDeployment(OneServer):
 
     def replace_certificate(self) -> str:
         """Give the server a new certificate and tell it by SIGHUP; return the new fingerprint."""
-        if self._plan.leaf is None:
+        if self.plan.leaf is None:
             raise CannotShow(f"the profile {self.specification.profile} has no TLS")
         leaf = self._owner.authority.issue()
         write_certificate(leaf, self._folders.tls)

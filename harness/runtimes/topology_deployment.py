@@ -15,15 +15,16 @@ from harness.load.order import reach_of
 from harness.releases.stage import Colour
 from harness.runtimes import CannotShow, Completed, RuntimeName, StartFailure
 from harness.runtimes.colours import Colours
-from harness.runtimes.container_deployment import LOOPBACK, RELAY_PORT, relay_is_up
+from harness.runtimes.container_deployment import RELAY_PORT, relay_is_up
 from harness.runtimes.edge import Edge
 from harness.runtimes.engine import Box
+from harness.runtimes.hardening import LOOPBACK
 from harness.runtimes.joined import Joined
 from harness.runtimes.launch import Plan
 from harness.runtimes.merged import MergedLog
 from harness.runtimes.part import Part
-from harness.runtimes.pki import HOST_NAME
-from harness.runtimes.readiness import Door, answers, await_ready
+from harness.runtimes.planned import Planned
+from harness.runtimes.readiness import answers, await_ready
 from harness.runtimes.realised import Realised, dead, each
 from harness.runtimes.services import volume_paths
 from harness.runtimes.stage import ContainerStage
@@ -35,31 +36,16 @@ if TYPE_CHECKING:
 _KILL: Final = "import os, sys; os.kill(int(sys.argv[1]), int(sys.argv[2]))"
 
 
-class TopologyDeployment:
+class TopologyDeployment(Planned):
     """See `harness.runtimes.Deployment`. Where no replica is named, "the server" is the first one."""
 
     runtime: RuntimeName = "containers"
 
     def __init__(self, owner: ContainersRuntime, plan: Plan, found: Realised, image: str) -> None:
-        launch = plan.launch
         published = found.edge[0].published() if found.edge else {}
         self._https, self._http = _doors(found)
-        # A container that ended at once has published nothing; port 0 answers nobody.
-        self.base_url = f"{plan.scheme}://{LOOPBACK}:{published.get(self._https, 0)}"
         plain = published.get(self._http) if self._http and plan.redirects else None
-        self.plain_url = f"http://{LOOPBACK}:{plain}" if plain else None
-        self.host_name = plan.contract.http.host or HOST_NAME
-        self.ca_file: Path | None = owner.ca_file if plan.leaf else None
-        self.specification = plan.specification
-        self.api_key = plan.api_key
-        self.secrets = plan.secrets
-        self.started_in_s = 0.0
-        self.door = Door(
-            base_url=self.base_url,
-            path=f"{plan.contract.http.base_path}{launch.ready_path}",
-            host_name=self.host_name,
-        )
-        self.plan = plan
+        super().__init__(plan, owner.ca_file, port=published.get(self._https, 0), plain_port=plain)
         self.image = image
         self.found = found
         self._owner = owner
