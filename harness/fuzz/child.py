@@ -103,7 +103,7 @@ class Campaign:
 
     def _values(self, shapes: Sequence[Shape], end: float) -> None:
         """Send valid requests with one value exchanged, again and again until the time is over."""
-        for number in count(self._order.seed):
+        for number in count(self._order.seed) if shapes else ():
             for some in _in_chunks(trials(shapes, number), _AT_ONCE):
                 if time.monotonic() >= end:
                     return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -97,14 +98,42 @@ def test_a_campaign_that_is_stopped_keeps_what_it_found(
     order: Ordering, notes: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes.fault = "surrogates"
-    monkeypatch.setattr(running, "_AROUND_S", -596.0)
+    watches: list[Watch] = []
+    monkeypatch.setattr(
+        running.threading, "Timer", lambda *given: watches.append(Watch(*given)) or watches[-1]
+    )
 
-    result = fuzz(order(budget_s=600.0))
+    def stop(_: int, failures: int) -> None:
+        if failures:
+            watches[0].ring()
+
+    result = fuzz(order(budget_s=600.0), progress=stop)
 
     assert result.ended == "its process ended with status -9"
-    assert [failure.oracle for failure in result.failures] == ["server-error"]
+    assert "server-error" in {failure.oracle for failure in result.failures}
     assert result.total > 0
     assert "ended early" in unfit(result, FLOOR)
+
+
+class Watch:
+    """A timer that rings when it is told to."""
+
+    def __init__(self, limit_s: float, then: Callable[..., None], given: tuple[Any, ...]) -> None:
+        self.limit_s = limit_s
+        self.ring = lambda: then(*given)
+
+    def start(self) -> None:
+        assert self.limit_s > 600.0
+
+    def cancel(self) -> None:
+        """It rings no more."""
+
+
+def test_a_description_without_operations_proves_nothing(order: Ordering, notes: Notes) -> None:
+    result = fuzz(order(description={**DESCRIPTION, "paths": {}}, operations=()))
+
+    assert (result.ended, result.counts, notes.seen) == ("", {}, [])
+    assert unfit(result, FLOOR) == "the description names no operation that could be fuzzed"
 
 
 def test_a_campaign_that_breaks_says_how(order: Ordering) -> None:
