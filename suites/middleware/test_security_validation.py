@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 
 from harness import control, edit, floor
 from harness.principals import ApiKey
 from harness.probes import hostile
-from harness.probes.hostile import Hostile
 from harness.records import Json
 from harness.site import Site
+from suites.middleware.offered import not_refused
 
 VALIDATION = "middleware.security.validation"
 STRICTNESS, SCHEMAS = "panotti/strictness.py", "panotti/schemas.py"
@@ -41,7 +40,7 @@ FORBIDDEN = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]"
 )
 def test_wrong_content_types_are_refused(site: Site) -> None:
     """A body that does not say it is JSON in UTF-8 is refused."""
-    taken = _not_refused(site, hostile.wrongly_typed())
+    taken = not_refused(site, hostile.wrongly_typed())
 
     assert not taken, f"taken under a wrong content type: {taken}"
 
@@ -65,7 +64,7 @@ def test_wrong_content_types_are_refused(site: Site) -> None:
 )
 def test_wrong_types_are_refused(site: Site) -> None:
     """A field of another type than the contract's, or a missing one, is refused."""
-    taken = _not_refused(site, hostile.bodies("wrong types"))
+    taken = not_refused(site, hostile.bodies("wrong types"))
 
     assert not taken, f"of a wrong type, but not refused: {taken}"
 
@@ -78,7 +77,7 @@ def test_wrong_types_are_refused(site: Site) -> None:
 )
 def test_unknown_fields_are_refused(site: Site) -> None:
     """A field that the contract does not have is refused, not ignored (mass assignment, API3:2023)."""
-    taken = _not_refused(site, hostile.bodies("unknown fields"))
+    taken = not_refused(site, hostile.bodies("unknown fields"))
 
     assert not taken, f"unknown fields, but not refused: {taken}"
 
@@ -108,7 +107,7 @@ def test_over_long_strings_are_refused(site: Site) -> None:
         all(len(body.content) < limit for body in bodies), f"the bodies are over the limit of {limit} bytes"
     )
 
-    taken = _not_refused(site, bodies)
+    taken = not_refused(site, bodies)
 
     assert not taken, f"too long, but not refused: {taken}"
 
@@ -122,7 +121,7 @@ def test_over_long_strings_are_refused(site: Site) -> None:
 )
 def test_control_characters_are_refused(site: Site) -> None:
     """Control characters are refused in ids, paths and metadata, raw and escaped."""
-    taken = _not_refused(site, hostile.bodies("control characters"))
+    taken = not_refused(site, hostile.bodies("control characters"))
 
     assert not taken, f"control characters, but not refused: {taken}"
 
@@ -135,7 +134,7 @@ def test_control_characters_are_refused(site: Site) -> None:
 )
 def test_lone_surrogates_are_refused(site: Site) -> None:
     """Half of a surrogate pair is no character and is refused (RFC 8259 8.2)."""
-    taken = _not_refused(site, hostile.bodies("lone surrogates"))
+    taken = not_refused(site, hostile.bodies("lone surrogates"))
 
     assert not taken, f"lone surrogates, but not refused: {taken}"
 
@@ -160,7 +159,7 @@ def test_lone_surrogates_are_refused(site: Site) -> None:
 )
 def test_path_like_values_are_refused(site: Site) -> None:
     """An id that looks like a path, and a path that leads upwards or to a URL, are refused (CWE-22)."""
-    taken = _not_refused(site, hostile.bodies("path-like"))
+    taken = not_refused(site, hostile.bodies("path-like"))
 
     assert not taken, f"path-like, but not refused: {taken}"
 
@@ -231,12 +230,6 @@ def test_unusual_but_valid_bodies_are_taken(site: Site) -> None:
     ]
 
     assert not refused, f"valid, but refused: {refused}"
-
-
-def _not_refused(site: Site, bodies: Sequence[Hostile]) -> list[str]:
-    path = site.contract.path("recordings.started")
-    offered = hostile.offer(site.http, path, site.key(), bodies, good=hostile.good())
-    return [str(one) for one in offered if not one.refused]
 
 
 def _other_routes(site: Site) -> list[tuple[str, ApiKey | None, dict[str, Json]]]:

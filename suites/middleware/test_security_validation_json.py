@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from harness import control, edit
 from harness.probes import hostile
-from harness.probes.hostile import Hostile
 from harness.site import Site
+from suites.middleware.offered import not_refused
 
 VALIDATION = "middleware.security.validation"
 STRICTNESS = "panotti/strictness.py"
@@ -24,7 +22,7 @@ STRICTNESS = "panotti/strictness.py"
 )
 def test_malformed_json_is_refused(site: Site) -> None:
     """A body that is not one whole JSON text (RFC 8259) is refused."""
-    taken = _not_refused(site, hostile.bodies("malformed"))
+    taken = not_refused(site, hostile.bodies("malformed"))
 
     assert not taken, f"malformed, but not refused: {taken}"
 
@@ -48,7 +46,7 @@ def test_malformed_json_is_refused(site: Site) -> None:
 )
 def test_numbers_that_are_not_finite_are_refused(site: Site) -> None:
     """NaN, the infinities, and numbers that become one are refused: JSON has none (RFC 8259 6)."""
-    taken = _not_refused(site, hostile.bodies("not finite"))
+    taken = not_refused(site, hostile.bodies("not finite"))
 
     assert not taken, f"not finite, but not refused: {taken}"
 
@@ -69,7 +67,7 @@ def test_numbers_that_are_not_finite_are_refused(site: Site) -> None:
 )
 def test_deep_nesting_is_refused(site: Site) -> None:
     """A value nested hundreds of levels deep is refused, and does not break the server (CWE-674)."""
-    taken = _not_refused(site, hostile.bodies("too deep"))
+    taken = not_refused(site, hostile.bodies("too deep"))
 
     assert not taken, f"too deep, but not refused: {taken}"
 
@@ -88,7 +86,7 @@ def test_deep_nesting_is_refused(site: Site) -> None:
 )
 def test_bad_utf8_is_refused(site: Site) -> None:
     """Bytes that are not UTF-8 are refused, not replaced (RFC 3629, RFC 8259 8.1)."""
-    taken = _not_refused(site, hostile.bodies("bad UTF-8"))
+    taken = not_refused(site, hostile.bodies("bad UTF-8"))
 
     assert not taken, f"not UTF-8, but not refused: {taken}"
 
@@ -104,7 +102,7 @@ def test_bad_utf8_is_refused(site: Site) -> None:
 )
 def test_repeated_names_are_refused(site: Site) -> None:
     """A name given twice in one object is refused: parsers differ in which one counts (RFC 7493 2.3)."""
-    taken = _not_refused(site, hostile.bodies("repeated names"))
+    taken = not_refused(site, hostile.bodies("repeated names"))
 
     assert not taken, f"names given twice, but not refused: {taken}"
 
@@ -120,12 +118,6 @@ def test_repeated_names_are_refused(site: Site) -> None:
 )
 def test_big_integers_are_refused(site: Site) -> None:
     """An integer over 64 bits is refused, and one of many digits costs the server nothing (CWE-1284)."""
-    taken = _not_refused(site, hostile.bodies("big integers"))
+    taken = not_refused(site, hostile.bodies("big integers"))
 
     assert not taken, f"too big, but not refused: {taken}"
-
-
-def _not_refused(site: Site, bodies: Sequence[Hostile]) -> list[str]:
-    path = site.contract.path("recordings.started")
-    offered = hostile.offer(site.http, path, site.key(), bodies, good=hostile.good())
-    return [str(one) for one in offered if not one.refused]
