@@ -23,6 +23,9 @@ REPLICATED = (
     "deployment.resources.cpu",
     "deployment.resources.memory",
     "scaling.horizontal.*",
+    "process.deploy.verification",
+    "process.rollback.*",
+    "future.deployment.blue-green",
 )
 
 
