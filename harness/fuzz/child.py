@@ -66,9 +66,9 @@ class Campaign:
         began = time.monotonic()
         for until, part in (
             (0.1, self._kept),
-            (0.45, partial(self._values, shapes)),
-            (0.55, self._settle),
-            (0.9, partial(self._described, document)),
+            (0.35, partial(self._values, shapes)),
+            (0.45, self._settle),
+            (0.92, partial(self._described, document)),
             (1.0, self._settle),
         ):
             # What one part leaves of its time is the next one's.
