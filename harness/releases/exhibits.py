@@ -37,14 +37,14 @@ def exhibits(
 
 def rollouts_table(outcomes: Sequence[Outcome], *, title: str) -> Table:
     """Return what each rollout came to."""
-    names = ("operation", "version", "before", "result", "serves then", "seconds", "switch s", "recovery s")
+    names = ("rollout", "result", "serves then", "seconds", "switch s", "recovery s")
     return Table(
         page="rollout",
         title=f"Rollouts: {title}",
         columns=(*names, "why"),
         rows=tuple(
             (
-                *(one.operation, one.version, one.before, one.result, one.serving),
+                *(f"{one.operation} of {one.version}", one.result, one.serving),
                 *map(_rounded, (one.ended - one.began, one.seconds(Step.SWITCH), one.recovery_s)),
                 one.why.partition("\n")[0],
             )

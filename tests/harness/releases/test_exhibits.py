@@ -89,7 +89,7 @@ def test_the_times_of_a_rollout_are_measured_from_its_steps() -> None:
 def test_every_rollout_is_a_row(shown: dict[str, Chart | Table]) -> None:
     found = table(shown, "Rollouts")
 
-    expected = ("release", "1.1.0", "1.0.0", "returned", "1.0.0", 5.0, 0.25, 2.5, "3 of 60 requests failed")
+    expected = ("release of 1.1.0", "returned", "1.0.0", 5.0, 0.25, 2.5, "3 of 60 requests failed")
     assert found.rows == (expected,)
 
 
