@@ -10,7 +10,7 @@ SCENARIO ?= steady
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint report verify selftest load fuzz up down doctor bench clean lock
+.PHONY: help setup test lint report verify selftest load fuzz up down doctor releases bench clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ down: setup ## remove what `make up` left
 
 doctor: setup ## what this machine can do
 	$(HARNESS) doctor
+
+releases: setup ## twenty releases in a row, good and bad, while writes go on; figures in the report
+	$(HARNESS) verify -p production --policy bench/releases.toml -c process.rollback.recovery --report
 
 bench: setup ## the figures that are promised, as ratios of one run
 	$(PY) -m bench

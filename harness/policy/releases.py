@@ -38,10 +38,12 @@ class Releases(Closed):
     """Rollouts and rollbacks.
 
     switch_s: a switch takes no longer, nor does one back. recovery_s: from the first moment at which clients
-    meet a bad release until none does. survive: what a rollback leaves as it was.
+    meet a bad release until none does. survive: what a rollback leaves as it was. in_a_row: how many are put
+    into service one after another, good and bad, in an order that chance gives, each kind at least once.
     """
 
     switch_s: Seconds
     recovery_s: Seconds
     survive: Annotated[tuple[Kept, ...], Field(min_length=1)]
+    in_a_row: Count
     watch: Watch
