@@ -24,12 +24,12 @@ def hits(tmp_path_factory: pytest.TempPathFactory) -> list[Hit]:
     return [*found, *scan_code(files, workspace).hits]
 
 
-def test_no_secret_is_open(hits: list[Hit]) -> None:
+def test_no_finding_is_open(hits: list[Hit]) -> None:
     triaged = read_triage(places.PROJECT)
     entries = [
         f'[{hit.fingerprint}]\nfinding = "{hit.place.rpartition(" ")[2]}: {hit.rule.lower()}"\nreason = ""\n'
         for hit in hits
-        if hit.tool == "detect-secrets" and hit.fingerprint not in triaged
+        if hit.severity != "low" and hit.fingerprint not in triaged
     ]
 
     assert not entries, f"put these right, or enter them into {NAME} with a reason:\n\n" + "\n".join(entries)
