@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
@@ -12,8 +11,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 from harness.contract import Contract
 from harness.credentials import Credentials
-from harness.defects import Variation
-from harness.evidence import current, record, waiting_for_target
+from harness.evidence import current, waiting_for_target
 from harness.faults.dependency import Faults
 from harness.fuzz.corpus import Corpus
 from harness.outcome import floor, not_verified
@@ -42,11 +40,11 @@ from harness.probes.stream import StreamProbe
 from harness.probes.threads import ThreadsProbe
 from harness.probes.timing import TimingProbe
 from harness.probes.topology import TopologyProbe
+from harness.probes.tries import TryProbe
 from harness.probes.workers import Workers
 from harness.probes.writes import WriteProbe
-from harness.records import Json, Observation
 from harness.redaction import VAULT
-from harness.runtimes import CannotShow, Deployment, Runtime, Specification, StartFailure
+from harness.runtimes import CannotShow, Deployment, Runtime, Specification
 from harness.runtimes.readiness import Door, answers
 from harness.scans.setup import Setup
 
@@ -58,9 +56,8 @@ if TYPE_CHECKING:
     from harness.probes.scans import ScanProbe
     from harness.probes.tls import TlsProbe
 
-_TAIL: Final = 2000  # characters of a failed start's output that evidence keeps
 _RECOVERY_S: Final = 30.0  # a database that was killed reads its log again before it serves
-_TRIES = itertools.count(1)
+_COUNT = itertools.count(1)
 
 
 class Site:
@@ -116,7 +113,8 @@ class Site:
         self.described = DescribedProbe(deployment, contract)
         self.files = FileProbe(deployment)
         self.processes = ProcessProbe(deployment)
-        self.starts = StartProbe(lambda planted, limit: self.try_start(planted, timeout_s=limit), contract)
+        self.tries = TryProbe(deployment, runtime)
+        self.starts = StartProbe(self.tries.start, contract)
         self.topology = TopologyProbe(deployment)
         self.stream = StreamProbe(deployment, auth_header=auth_header)
         self.faults = Faults(deployment)
@@ -238,40 +236,6 @@ class Site:
         recorder = current()
         return recorder.deadline if recorder else float("inf")
 
-    def try_start(self, variation: Variation, *, timeout_s: float = 20.0) -> StartFailure | None:
-        """Start this target anew with `variation` added; return how it failed, None when it became ready."""
-        specification = Specification(
-            profile=self.profile,
-            variation=self.deployment.specification.variation + variation,
-            instance=f"try-{next(_TRIES)}",
-        )
-        began = time.perf_counter()
-        with waiting_for_target():
-            failure = self.runtime.try_start(specification, timeout_s=timeout_s, beside=self.deployment)
-        record(
-            Observation(
-                subject=f"start tried with {variation.title or 'no change'}",
-                data={
-                    "started": failure is None,
-                    "status": failure.status if failure else None,
-                    "output": VAULT.message(failure.output[-_TAIL:]) if failure else "",
-                    "elapsed_s": round(time.perf_counter() - began, 2),
-                },
-            )
-        )
-        return failure
-
-    def try_build(self) -> str | None:
-        """Build this target's image with a package that is not the lock's, of the same name and version.
-
-        Return what refused it, None when it was built.
-        """
-        with waiting_for_target():
-            refusal = self.runtime.try_build(self.deployment.specification)
-        data: dict[str, Json] = {"built": refusal is None, "output": VAULT.message((refusal or "")[-_TAIL:])}
-        record(Observation(subject="build tried with a package that is not the lock's", data=data))
-        return refusal
-
     @contextmanager
     def another(self) -> Iterator[Site]:
         """Bring up a further deployment like this one, beside it; stop it at the end of the block."""
@@ -280,7 +244,7 @@ class Site:
         specification = Specification(
             profile=self.profile,
             variation=self.deployment.specification.variation,
-            instance=f"another-{next(_TRIES)}",
+            instance=f"another-{next(_COUNT)}",
         )
         with waiting_for_target():
             deployment = self.runtime.start(specification)
@@ -300,13 +264,17 @@ class Site:
             other.close()
             deployment.stop()
 
+    def ready(self, *, within_s: float) -> bool:
+        """Wait until the edge and every replica answer at their own doors; return whether they do."""
+        urls = (self.deployment.base_url, *self.deployment.replica_urls)
+        path = f"{self.contract.http.base_path}{self.contract.launch.ready_path}"
+        doors = [Door(base_url=url, path=path, host_name=self.deployment.host_name) for url in urls]
+        return self.eventually(lambda: all(map(answers, doors)), timeout_s=within_s)
+
     def settle(self) -> None:
         """Take back every fault that a check left behind, and wait until every replica has got over it."""
         if self.faults.restore():
-            urls = (self.deployment.base_url, *self.deployment.replica_urls)
-            path = f"{self.contract.http.base_path}{self.contract.launch.ready_path}"
-            doors = [Door(base_url=url, path=path, host_name=self.deployment.host_name) for url in urls]
-            self.eventually(lambda: all(map(answers, doors)), timeout_s=_RECOVERY_S)
+            self.ready(within_s=_RECOVERY_S)
 
     def close(self) -> None:
         """End the connections and the browser. The deployment itself stays up."""

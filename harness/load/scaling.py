@@ -1,7 +1,8 @@
 """What several counts of replicas serve when each is asked for more than it can do. Pure.
 
-The generator does not wait for answers, so that requests queue where the bottleneck is: what is then answered
-each second is the capacity. That the replicas used their quota up shows that they were the bottleneck.
+The capacity is the most that is answered each second as ever more is asked. The generator does not wait for
+answers, so that requests queue where the bottleneck is; that the replicas used their quota up shows that they
+were it.
 """
 
 from __future__ import annotations
@@ -16,23 +17,28 @@ from harness.records import Chart, Line, Table
 
 PERIOD_S: Final = 0.1  # of the scheduler's quotas, as Docker sets them
 _HELD_BACK: Final = 0.75  # of the periods with a queue, those in which each replica's quota was used up
-_KEPT_UP: Final = 0.95  # of what was asked, at the height
+_KEPT_UP: Final = 0.88  # of what was asked, at the height
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One count of replicas under load. throttled: periods in which the quota was used up, of the replica
-    with the fewest. used_s: processor seconds of all replicas."""
+    """One count of replicas under load.
+
+    throttled: periods in which the quota was used up, of the replica with the fewest.
+    used_s: processor seconds of all replicas.
+    before: the most that they served each second in earlier runs that they kept up with.
+    """
 
     replicas: int
     result: LoadResult
     throttled: int
     used_s: float
+    before: float = 0.0
 
     @property
     def served(self) -> float:
-        """Requests answered rightly each second, once a queue has formed."""
-        return self.result.served
+        """The most requests answered rightly each second."""
+        return max(self.before, self.result.served)
 
     @property
     def cost_s(self) -> float:
@@ -42,12 +48,12 @@ class Stage:
     @property
     def used(self) -> float:
         """Processors that all replicas used for what they served, once a queue had formed."""
-        return self.served * self.cost_s
+        return self.result.served * self.cost_s
 
     @property
     def kept_up(self) -> bool:
         """Whether no more was asked than could be done: its capacity is then unknown."""
-        return self.served >= _KEPT_UP * self.result.rate
+        return self.result.served >= _KEPT_UP * self.result.rate
 
     @property
     def held_back(self) -> bool:
@@ -61,18 +67,19 @@ def share(stages: Sequence[Stage], stage: Stage) -> float:
     return stage.served / stage.replicas / (least.served / least.replicas)
 
 
-def short(stages: Sequence[Stage], least: float) -> list[str]:
-    """Return every count of replicas that serves less than the share of its count, one sentence each."""
-    found = []
-    for stage in stages:
-        part = share(stages, stage)
-        if part < least:
-            why = "" if stage.held_back else ", and something else than their quota held them back"
-            found.append(
-                f"{_told(stage)} serve {stage.served:.0f} requests a second, {part:.0%} of "
-                f"{stage.replicas} times what one does{why}"
-            )
-    return found
+def short(stages: Sequence[Stage], least: float) -> list[Stage]:
+    """Return every count of replicas that serves less than the share of its count."""
+    return [stage for stage in stages if share(stages, stage) < least]
+
+
+def told(stages: Sequence[Stage], found: Sequence[Stage]) -> str:
+    """Return what those `found` among `stages` serve, a sentence for each."""
+    return "; ".join(
+        f"{_told(stage)} serve {stage.served:.0f} requests a second, {share(stages, stage):.0%} of "
+        f"{stage.replicas} times what one does"
+        + ("" if stage.held_back else ", and something else than their quota held them back")
+        for stage in found
+    )
 
 
 def unclear(stages: Sequence[Stage], least: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from harness.load.scaling import Stage
@@ -14,6 +15,12 @@ _OVER: Final = 1.4  # times what the replicas can do: a queue that forms, and no
 _COST_S: Final = 0.006  # of processor time a request, before any was measured
 _TRIES: Final = 4
 
+_STEP_S: Final = 4.0
+_FIRST: Final = 0.85  # of what the replicas should be able to do
+_RISE: Final = 1.25
+_STEPS: Final = 9  # from the first, more than seven times as much
+_DOUBTS: Final = 2  # runs at one rate that has to be too much for it
+
 
 class ScalingProbe:
     """Loads one deployment's replicas. It learns what a request costs."""
@@ -25,19 +32,45 @@ class ScalingProbe:
         self._cpus = cpus
         self._cost_s = _COST_S
 
-    def stage(self) -> Stage:
-        """Ask more of the replicas there are than they can do; return what they did."""
+    def overload(self) -> Stage:
+        """Ask more of the replicas there are than they can do; return what they did.
+
+        Under too much load a server spends its time on what it cannot finish: what it then serves is less
+        than its capacity.
+        """
         replicas = self._topology.replicas()
         for _ in range(_TRIES):
-            stage = self._loaded(replicas, _OVER * len(replicas) * self._cpus / self._cost_s)
+            stage = self._loaded(replicas, _OVER * self._able(len(replicas)), _LOADED_S)
             self._cost_s = stage.cost_s
             if not stage.kept_up:
                 break
         return stage
 
-    def _loaded(self, replicas: tuple[Part, ...], rate: float) -> Stage:
+    def capacity(self) -> Stage:
+        """Ask ever more of the replicas there are, until it is too much; return that last run.
+
+        It carries the most that they kept up with before.
+        """
+        replicas = self._topology.replicas()
+        rate, most, doubts = _FIRST * self._able(len(replicas)), 0.0, 0
+        for _ in range(_STEPS):
+            stage = self._loaded(replicas, rate, _STEP_S)
+            if stage.kept_up:
+                self._cost_s = stage.cost_s
+                most, doubts, rate = stage.served, 0, rate * _RISE
+                continue
+            doubts += 1
+            if doubts == _DOUBTS:
+                break
+        return replace(stage, before=most)
+
+    def _able(self, replicas: int) -> float:
+        """Return how many requests a second so many replicas have the processors for."""
+        return replicas * self._cpus / self._cost_s
+
+    def _loaded(self, replicas: tuple[Part, ...], rate: float, for_s: float) -> Stage:
         before = [cgroup(part) for part in replicas]
-        result = self._load.run("scale_out", rate=round(rate, 1), for_s=_LOADED_S)
+        result = self._load.run("scale_out", rate=round(rate, 1), for_s=for_s)
         after = [cgroup(part) for part in replicas]
         pairs = [*zip(before, after, strict=True)]
         return Stage(

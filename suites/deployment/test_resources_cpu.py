@@ -76,7 +76,7 @@ def test_the_quota_is_set_and_binds(site: Site) -> None:
 def test_requests_do_not_get_past_the_quota(site: Site) -> None:
     """Asked for more than a fifth of a processor can do, each replica is held back to that."""
     with site.quiet():
-        stage = ScalingProbe(site.load, site.topology, cpus=SMALL_CPUS).stage()
+        stage = ScalingProbe(site.load, site.topology, cpus=SMALL_CPUS).overload()
     quota = stage.replicas * SMALL_CPUS
     record(
         Measurement(

@@ -119,7 +119,7 @@ def test_lock_pins_every_package_by_version_and_hash(site: Site) -> None:
 )
 def test_build_refuses_a_package_with_another_hash(site: Site) -> None:
     """The image is not built from a package of the right name and version that is not the one locked."""
-    refusal = site.try_build()
+    refusal = site.tries.build()
 
     assert refusal is not None, "the image was built from a package with another hash than the lock's"
     floor("HASH" in refusal.upper(), f"the build failed for another reason: {refusal[-300:]}")

@@ -7,7 +7,7 @@ from typing import Final
 from harness import control, edit, floor, record
 from harness.load.levels import IDLE
 from harness.load.machine import Processors
-from harness.load.scaling import exhibits, short, unclear
+from harness.load.scaling import Stage, exhibits, short, told, unclear
 from harness.probes.scaling import ScalingProbe
 from harness.site import Site
 from suites.replicas import FIRST_TAKES_ALL, LIST_OF_TWO, SMALL, SMALL_CPUS, WHY_NOT
@@ -15,6 +15,7 @@ from suites.written import assert_listed
 
 BALANCING: Final = "scaling.horizontal.load-balancing"
 MOST: Final = 4
+MEASURED: Final = 2  # curves, where the first one falls short
 HUNG: Final = "    try:\n        yield\n    except TimeoutError:\n        raw ="
 SHARED_LOCK: Final = edit(
     "every use of the database takes one lock of all replicas",
@@ -45,12 +46,12 @@ def test_more_replicas_serve_more(site: Site) -> None:
     """
     least = site.policy.topology.scaling_share
     probe = ScalingProbe(site.load, site.topology, cpus=SMALL_CPUS)
-    _grow(site, MOST)
-    stages = []
-    for count in (MOST, 2, 1):
-        _shrink(site, count)
-        with site.quiet():
-            stages.append(probe.stage())
+    for _ in range(MEASURED):
+        stages = _curve(site, probe)
+        found = short(stages, least)
+        # Their quota used up and too little served: what else ran on the machine may have slowed them down.
+        if not any(stage.held_back for stage in found):
+            break
     for exhibit in exhibits(stages, least, title=f"{site.profile}, a fifth of a processor for each replica"):
         record(exhibit)
     for stage in stages:
@@ -59,14 +60,27 @@ def test_more_replicas_serve_more(site: Site) -> None:
     reason = unclear(stages, least)
     floor(not reason, reason)
 
-    found = short(stages, least)
-    assert not found, f"{'; '.join(found)}; {least:.0%} are the least"
+    assert not found, f"{told(stages, found)}; {least:.0%} are the least"
+
+
+def _curve(site: Site, probe: ScalingProbe) -> list[Stage]:
+    _grow(site, MOST)
+    stages = []
+    for count in (MOST, 2, 1):
+        _shrink(site, count)
+        with site.quiet():
+            stages.append(probe.capacity())
+    return stages
 
 
 def _grow(site: Site, count: int) -> None:
     for _ in range(count - len(site.topology.replicas())):
         site.deployment.add_replica()
     _settled(site, count, site.policy.health.startup_budget_s + site.policy.topology.in_within_s)
+    # The edge takes a replica that has just got its address for up until it has first checked it.
+    assert site.ready(within_s=site.policy.health.startup_budget_s), (
+        f"not every one of {count} replicas is ready"
+    )
 
 
 def _shrink(site: Site, count: int) -> None:

@@ -71,7 +71,7 @@ def test_every_secret_of_the_deployment_is_known(site):
 
 
 def test_a_start_is_tried_with_the_deployments_own_changes_and_more(site, recorder):
-    failure = site.try_start(setting(CORS_ORIGINS="*"))
+    failure = site.tries.start(setting(CORS_ORIGINS="*"))
 
     assert failure is site.runtime.answer
     (asked,) = site.runtime.asked
@@ -84,7 +84,7 @@ def test_a_start_is_tried_with_the_deployments_own_changes_and_more(site, record
 
 
 def test_a_build_is_tried_with_the_deployments_own_changes(site, recorder):
-    assert site.try_build().startswith("HASH")
+    assert site.tries.build().startswith("HASH")
 
     assert site.runtime.asked == [site.deployment.specification]
     (seen,) = recorder.telling()
@@ -95,7 +95,7 @@ def test_a_build_is_tried_with_the_deployments_own_changes(site, recorder):
 def test_a_start_that_succeeds_says_so(site, recorder):
     site.runtime.answer = None
 
-    assert site.try_start(setting(WORKERS=2)) is None
+    assert site.tries.start(setting(WORKERS=2)) is None
     assert recorder.telling()[0].data["started"] is True
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from harness.load.records import Second
-from harness.load.scaling import Stage, exhibits, share, short, unclear
+from harness.load.scaling import Stage, exhibits, share, short, told, unclear
 from tests.harness.load.results import result, step
 
 LEAST = 0.7
@@ -47,13 +48,20 @@ def test_twice_the_replicas_that_serve_nearly_twice_as_much_are_not_short() -> N
 def test_replicas_that_do_not_serve_their_share_are_named_with_what_held_them_back() -> None:
     stages = [stage(4, 52, throttled=0), stage(2, 51), stage(1, 50)]
 
-    four, two = short(stages, LEAST)
+    found = short(stages, LEAST)
+    assert found == stages[:2]
     assert unclear(stages, LEAST) == ""
-    assert four == (
+    assert told(stages, found) == (
         "4 replicas serve 52 requests a second, 26% of 4 times what one does, and something else than their "
-        "quota held them back"
+        "quota held them back; 2 replicas serve 51 requests a second, 51% of 2 times what one does"
     )
-    assert two == "2 replicas serve 51 requests a second, 51% of 2 times what one does"
+
+
+def test_what_was_kept_up_with_before_too_much_was_asked_counts() -> None:
+    toppled = replace(stage(1, 20), before=50.0)
+
+    assert toppled.served == 50.0
+    assert toppled.used == pytest.approx(20 * toppled.cost_s)
 
 
 @pytest.mark.parametrize(

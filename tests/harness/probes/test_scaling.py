@@ -52,7 +52,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Load:
 
 
 def test_more_is_asked_than_can_be_done_from_what_a_request_costs(load: Load) -> None:
-    stage = ScalingProbe(load, replicas(2), cpus=0.2).stage()  # type: ignore[arg-type]
+    stage = ScalingProbe(load, replicas(2), cpus=0.2).overload()  # type: ignore[arg-type]
 
     first, second = load.rates
     assert first < load.capacity, "the first guess was too low"
@@ -65,5 +65,23 @@ def test_more_is_asked_than_can_be_done_from_what_a_request_costs(load: Load) ->
 def test_who_goes_on_keeping_up_is_asked_four_times(load: Load) -> None:
     load.capacity = 1e6
 
-    assert ScalingProbe(load, replicas(2), cpus=0.2).stage().kept_up  # type: ignore[arg-type]
+    assert ScalingProbe(load, replicas(2), cpus=0.2).overload().kept_up  # type: ignore[arg-type]
     assert len(load.rates) == 4
+
+
+def test_capacity_is_the_most_kept_up_with_before_a_rate_was_too_much_twice(load: Load) -> None:
+    stage = ScalingProbe(load, replicas(2), cpus=0.2).capacity()  # type: ignore[arg-type]
+
+    *kept_up, last, again = load.rates
+    assert last == again > load.capacity, "the first rate that is too much is asked twice"
+    assert kept_up == sorted(kept_up)
+    assert kept_up[-1] <= load.capacity * 1.14, "what was kept up with"
+    assert (stage.served, stage.before) == (100.0, 100.0)
+    assert not stage.kept_up
+
+
+def test_a_search_for_capacity_ends(load: Load) -> None:
+    load.capacity = 1e6
+
+    assert ScalingProbe(load, replicas(2), cpus=0.2).capacity().kept_up  # type: ignore[arg-type]
+    assert len(load.rates) == 9
