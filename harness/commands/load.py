@@ -17,7 +17,7 @@ from harness.load.order import Order, Reach, keys_for, reach_of
 from harness.load.records import LoadResult
 from harness.load.running import find_scenario, generate
 from harness.options import Options
-from harness.policy.sections import ServiceLevels
+from harness.policy.levels import ServiceLevels
 from harness.runtimes import Specification
 from harness.runtimes.factory import silent
 from harness.workspace import Workspace

@@ -4,7 +4,7 @@ Pure."""
 from __future__ import annotations
 
 from harness.fuzz.records import FuzzResult
-from harness.policy.sections import Fuzz
+from harness.policy.searches import Fuzz
 
 _DESCRIBED = {"coverage", "fuzzing"}
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from harness.load.levels import Row, rows
 from harness.load.records import LoadResult
-from harness.policy.sections import ServiceLevels
+from harness.policy.levels import ServiceLevels
 from harness.records import Chart, Line, Mark, Table
 
 _SHARES: Final = (10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 97.0, 98.0, 99.0, 99.5, 99.9, 100.0)

@@ -9,7 +9,7 @@ from typing import Final
 from harness.load.binomial import at_least
 from harness.load.histogram import Histogram
 from harness.load.records import LoadResult, StepCount
-from harness.policy.sections import Latency, ServiceLevels
+from harness.policy.levels import Latency, ServiceLevels
 
 # Below these the figures tell of the generator and not of the server; measured against wrk2, whose
 # generator lags by microseconds.

@@ -24,6 +24,7 @@ from harness.planning import Case, Need
 from harness.plugin.arguments import options_of
 from harness.plugin.arguments import pytest_addoption as pytest_addoption
 from harness.plugin.distribution import distribute, first_worker, is_controller, keep_together
+from harness.plugin.items import collects_suites, in_suites, is_check, is_whole, trial_of
 from harness.plugin.showing import pytest_report_teststatus as pytest_report_teststatus
 from harness.plugin.showing import show
 from harness.records import Event
@@ -34,7 +35,6 @@ from harness.trial import Trial
 if TYPE_CHECKING:
     from harness.site import Site
 
-SUITES = "suites"
 ASSEMBLY = pytest.StashKey[Assembly]()
 SESSION = pytest.StashKey[Session]()
 OUTCOME = pytest.StashKey[Outcome]()
@@ -48,11 +48,11 @@ DECIDED = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_
 def pytest_configure(config: pytest.Config) -> None:
     """Read everything that the run was given, and say at once what is wrong with it."""
     config.addinivalue_line("markers", "xdist_group: items of one changed deployment run in one worker")
-    if not _collects_suites(config):
+    if not collects_suites(config):
         return
     with _told():
         config.stash[ASSEMBLY] = Assembly(options_of(config))
-    distribute(config, whole=_is_whole(config))
+    distribute(config, whole=is_whole(config, config.stash[ASSEMBLY].options))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -90,7 +90,7 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Try each check in its profiles, or in the self-test with its defects."""
     assembly = metafunc.config.stash.get(ASSEMBLY, None)
-    if assembly is None or not _in_suites(metafunc.config, metafunc.definition.path):
+    if assembly is None or not in_suites(metafunc.config, metafunc.definition.path):
         return
     function = metafunc.function
     try:
@@ -116,10 +116,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     assembly = config.stash.get(ASSEMBLY, None)
     if assembly is None:
         return
-    others = [item for item in items if not _is_check(item)]
-    checks = [item for item in items if _is_check(item)]
+    others = [item for item in items if not is_check(item)]
+    checks = [item for item in items if is_check(item)]
     for item in checks:
-        item.stash[TRIAL] = _trial(item, assembly)
+        item.stash[TRIAL] = trial_of(item, assembly)
     trials = [item.stash[TRIAL] for item in checks]
     if SESSION in config.stash and first_worker(config):
         config.stash[SESSION].declare(collection.declared(trials))
@@ -239,51 +239,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(config.stash[OUTCOME].text(width=width, colour=colour))
     if TROUBLE in config.stash:
         terminalreporter.write_line(f"error while clearing away: {config.stash[TROUBLE]}")
-
-
-def _collects_suites(config: pytest.Config) -> bool:
-    suites = config.rootpath / SUITES
-    for argument in config.args:
-        path = (config.invocation_params.dir / argument.partition("::")[0]).resolve()
-        if path == suites or suites in path.parents or path in suites.parents:
-            return suites.is_dir()
-    return False
-
-
-def _is_whole(config: pytest.Config) -> bool:
-    """Whether one profile's suites are to be run, and nothing is chosen of them."""
-    options = config.stash[ASSEMBLY].options
-    chosen = options.controls or config.getoption("keyword") or config.getoption("maxfail")
-    everything = all(
-        (config.invocation_params.dir / a).resolve() == config.rootpath / SUITES for a in config.args
-    )
-    return everything and not chosen and not options.selftest and len(options.profiles) == 1
-
-
-def _in_suites(config: pytest.Config, path: Path) -> bool:
-    return config.rootpath / SUITES in path.parents
-
-
-def _is_check(item: pytest.Item) -> bool:
-    return isinstance(item, pytest.Function) and _in_suites(item.config, item.path)
-
-
-def _trial(item: pytest.Item, assembly: Assembly) -> Trial:
-    assert isinstance(item, pytest.Function)
-    declaration = declaration_of(item.function)
-    assert declaration is not None, "collection refuses a check without one"
-    case = item.callspec.params["profile"]
-    assert isinstance(case, Case)
-    path, line, _ = item.reportinfo()
-    return Trial(
-        check=item.nodeid,
-        claim=collection.claim_of(item.function.__doc__),
-        source=f"{Path(path).relative_to(item.config.rootpath)}:{(line or 0) + 1}",
-        declaration=declaration,
-        case=case,
-        need=assembly.need(declaration, case),
-        skipped=pytest.skip.Exception,
-    )
 
 
 def _interrupt_once(number: int, frame: object) -> None:

@@ -14,7 +14,7 @@ from harness.tomlfile import nearest, read_toml, to_record
 
 _HERE = Path(__file__).parent
 _REMEDY = (
-    "Correct this; harness/policy/production.toml has every key, harness/policy/sections.py explains them."
+    "Correct this; harness/policy/production.toml has every key, the records in harness/policy explain them."
 )
 
 

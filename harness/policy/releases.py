@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.policy.sections import Count, Milliseconds, Seconds, Share
+from harness.policy.values import Count, Milliseconds, Seconds, Share
 from harness.tomlfile import Closed
 
 Kept = Literal["sessions", "limits", "revocations", "in-flight"]

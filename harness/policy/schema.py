@@ -12,29 +12,26 @@ from typing import Annotated
 from pydantic import Field
 
 from harness.catalogue import load
+from harness.policy.levels import ServiceLevels
 from harness.policy.releases import Releases
+from harness.policy.searches import Fuzz, Scans
 from harness.policy.sections import (
     Addresses,
     Auth,
     Cors,
-    CredentialKind,
     Environment,
-    Fuzz,
     Gate,
     Headers,
     Health,
     Logging,
     Rate,
     Resources,
-    RoleName,
-    Route,
-    Scans,
     Server,
-    ServiceLevels,
     Startup,
     Tls,
     Topology,
 )
+from harness.policy.values import CredentialKind, RoleName, Route
 from harness.profiles import Profile
 from harness.tomlfile import Closed, nearest
 

@@ -12,27 +12,24 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from harness.policy.values import (
+    Bytes,
+    ClientAddress,
+    Count,
+    Flag,
+    Flow,
+    HeaderName,
+    Method,
+    Milliseconds,
+    Origin,
+    Path,
+    RoleName,
+    Seconds,
+    Share,
+    Text,
+    Tier,
+)
 from harness.tomlfile import Closed
-
-# Without `strict`, "4", 4.0 and true would all be taken for the number 4.
-Count = Annotated[int, Field(strict=True, ge=1)]
-Bytes = Annotated[int, Field(strict=True, ge=1)]
-Seconds = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-Milliseconds = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(strict=True, gt=0, lt=1)]
-Flag = Annotated[bool, Field(strict=True)]
-Text = Annotated[str, Field(min_length=1)]
-
-Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:\d+)?$")]
-Method = Annotated[str, Field(pattern=r"^[A-Z]+$")]
-HeaderName = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
-Path = Annotated[str, Field(pattern=r"^/\S*$")]
-Route = Annotated[str, Field(pattern=r"^[A-Z]+ /\S*$")]
-RoleName = Annotated[str, Field(pattern=r"^[a-z][a-z-]*$")]
-ClientAddress = Literal["proxy", "denied", "stranger"]
-CredentialKind = Literal["key", "session"]
-Tier = Literal["edge", "application", "data"]
-Flow = Annotated[str, Field(pattern=r"^(edge|application|data) (edge|application|data)$")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,73 +267,6 @@ class Startup(Closed):
     weak: Mapping[str, tuple[str, ...]]
     from_environment: tuple[Text, ...]
     refused_within_s: Seconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Latency(Closed):
-    """Within which time 95 and 99 of 100 requests are answered, counted from when each was due."""
-
-    p95_ms: Milliseconds
-    p99_ms: Milliseconds
-
-    def __post_init__(self) -> None:
-        if self.p95_ms > self.p99_ms:
-            raise ValueError("p95_ms is longer than p99_ms")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tail(Closed):
-    """All but `share` of the requests, whatever their step, are answered within `most_ms`."""
-
-    most_ms: Milliseconds
-    share: Share
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceLevels(Closed):
-    """What users are promised at `rate` requests a second over all steps of their journey.
-
-    for_s: how long it is measured. error_share: the share of wrong answers, or of none, that may be.
-    samples: below so many requests of a step, its percentiles say nothing. steps: by name of the step.
-    """
-
-    rate: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-    for_s: Seconds
-    error_share: Share
-    samples: Count
-    tail: Tail
-    steps: Annotated[Mapping[Text, Latency], Field(min_length=1)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scans(Closed):
-    """Scans of code, packages and secrets.
-
-    least_severity: findings in the code from it on are put right, or triaged; vulnerabilities count all.
-    advisories_max_age_days: older advisories say nothing of a package that they do not name.
-    advisories: a snapshot to be used instead of asking online, as --advisories gives one; "" for none.
-    own: the project's own packages: no lock names them, and no advisory is about them.
-    forbidden_licences: parts of a licence's name, as SPDX or the classifiers of PyPI have it.
-    """
-
-    least_severity: Literal["low", "medium", "high", "critical"]
-    advisories_max_age_days: Count
-    own: tuple[Text, ...]
-    forbidden_licences: tuple[Text, ...]
-    advisories: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fuzz(Closed):
-    """Requests that nobody would send. budget_s: for how long they are sent when a profile is verified.
-
-    cases: below so many of an operation, nothing was tried of it.
-    successes: below so many authenticated 2xx of an operation, nothing was tried behind its door.
-    """
-
-    budget_s: Seconds
-    cases: Count
-    successes: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from harness.fuzz import running
 from harness.fuzz.levels import unfit
 from harness.fuzz.records import FuzzResult
 from harness.fuzz.running import fuzz
-from harness.policy.sections import Fuzz
+from harness.policy.searches import Fuzz
 from tests.harness.fuzz.conftest import READ, TAKE, Ordering
 from tests.harness.fuzz.notes import DESCRIPTION, Notes
 

@@ -16,7 +16,7 @@ from harness.fuzz.message import Message, texts, written
 from harness.fuzz.order import Known, Operation
 from harness.fuzz.records import Failure, FuzzResult, Tally, told
 from harness.fuzz.reduce import reduced
-from harness.policy.sections import Fuzz
+from harness.policy.searches import Fuzz
 from tests.harness.fuzz.conftest import READ, TAKE, Ordering
 
 FLOOR = Fuzz(budget_s=1.0, cases=3, successes=2)

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.load.histogram import Histogram
 from harness.load.records import LoadResult, Second, StepCount
-from harness.policy.sections import Latency, ServiceLevels, Tail
+from harness.policy.levels import Latency, ServiceLevels, Tail
 
 LEVELS = ServiceLevels(
     rate=100.0,

@@ -7,6 +7,10 @@ from typing import Annotated
 
 import typer
 
+from harness import places
+
+SUITES = places.PROJECT / "suites"
+
 Profiles = Annotated[
     list[str] | None,
     typer.Option(

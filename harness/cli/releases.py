@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.arguments import Contract, PolicyFile, Target
+from harness.cli.arguments import Contract, PolicyFile, Target
 from harness.console import console
 from harness.errors import UserError
 from harness.options import options_of
