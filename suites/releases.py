@@ -11,7 +11,7 @@ from harness.defects import remade
 from harness.probes.rollout import Rehearsal, RolloutProbe
 from harness.releases.entries import Step
 from harness.releases.history import Write
-from harness.releases.stage import Release
+from harness.releases.stage import Colour, Release
 from harness.site import Site
 from suites.replicas import REPLICATED, WHY_NOT
 
@@ -148,14 +148,36 @@ def taken(seen: Rehearsal) -> None:
 
 def met_a_switch(seen: Rehearsal) -> list[Write]:
     """Return the writes that were under way while clients were sent from one colour to the other."""
-    spans = [
-        (first.at, last.at)
-        for outcome in seen.outcomes
-        for first, last in pairwise(outcome.steps)
-        if first.step is last.step is Step.SWITCH
-    ]
+    spans = _switches(seen)
     return [
         write
         for write in seen.writing.writes
         if any(write.attempts[0].at <= over and write.attempts[0].done >= began for began, over in spans)
+    ]
+
+
+def answered_after_switches(seen: Rehearsal) -> list[dict[Colour, int]]:
+    """Return for each switch how many requests each colour answered from its end to the next one's begin."""
+    spans = _switches(seen)
+    until = [*(began for began, _ in spans[1:]), float("inf")]
+    return [
+        {
+            colour: sum(
+                sample.traffic[colour].requests
+                for before, sample in pairwise(seen.samples)
+                if over <= before.at and sample.at <= end and colour in sample.traffic
+            )
+            for colour in Colour
+        }
+        for (_, over), end in zip(spans, until, strict=True)
+    ]
+
+
+def _switches(seen: Rehearsal) -> list[tuple[float, float]]:
+    """Return when each switch began, and when it was over; Unix time in seconds."""
+    return [
+        (first.at, last.at)
+        for outcome in seen.outcomes
+        for first, last in pairwise(outcome.steps)
+        if first.step is last.step is Step.SWITCH
     ]

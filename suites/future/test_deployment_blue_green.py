@@ -7,7 +7,7 @@ from typing import Final
 from harness import Measurement, edit, floor, record, rollout
 from harness.releases.entries import Step
 from harness.site import Site
-from suites.releases import GOOD, met_a_switch, released, taken, there_and_back
+from suites.releases import GOOD, answered_after_switches, met_a_switch, released, taken, there_and_back
 from suites.replicas import EDGE
 
 MET: Final = 5  # requests that were under way at a switch
@@ -36,6 +36,10 @@ def test_clients_go_to_the_other_colour_in_one_moment(site: Site) -> None:
     told = ", ".join(sorted({str(one.status or one.error) for one in failed}))
     assert not failed, f"{len(failed)} of {len(met)} requests failed that met a switch: {told}"
     taken(seen)
+    for answered in answered_after_switches(seen):
+        floor(any(answered.values()), "between two switches nobody asked for anything")
+        both = ", ".join(f"{colour} {count}" for colour, count in answered.items())
+        assert 0 in answered.values(), f"after a switch both colours answered requests: {both}"
 
 
 @released(SWITCH, broken_by=COLD)

@@ -195,7 +195,7 @@ def _comes_back(
     floor(refused or result.elapsed_s < limit.window_s, f"{len(result.hits)} requests outlasted the window")
     assert refused, f"{len(result.hits)} requests in {result.elapsed_s:.1f} s, and none was refused with 429"
     told = result.began_s + refused.done_s + (retry_after_s(refused.reply) or 2 * limit.window_s)
-    last = 0.0
+    last = refused.done_s
     while True:
         site.demanded_wait(limit.window_s / 20, why="the window of a used-up quota")
         asked = time.perf_counter() - result.began_s
