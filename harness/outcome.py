@@ -1,4 +1,4 @@
-"""How a check says that it cannot decide: three calls that end it."""
+"""How a check says that it cannot decide: calls that end it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import NoReturn
 
 class NotVerified(Exception):
     """The check could not earn a verdict; the argument is the reason."""
+
+
+class TooSlow(NotVerified):
+    """Nothing could be decided for want of time, which other work on the machine may have taken."""
 
 
 class NotApplicable(Exception):
@@ -35,3 +39,13 @@ def floor(reached: object, reason: str) -> None:
     """
     if not reached:
         raise NotVerified(reason)
+
+
+def in_time(reached: object, reason: str) -> None:
+    """Demand that the stimulus happened in the time that there was for it.
+
+    Where it did not, the check is tried once more while nothing else of the run uses the machine; what then
+    is too slow again is `not-verified`.
+    """
+    if not reached:
+        raise TooSlow(reason)

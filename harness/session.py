@@ -58,6 +58,7 @@ class Session:
         self._used: list[Site] = []
         self._lock = Lock()
         self._turn = ExitStack()
+        self._alone = False
 
     def open(self) -> None:
         """Say at once what would fail every check alike."""
@@ -113,17 +114,33 @@ class Session:
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
-        """Have the machine to itself: no other check of the run, no start. The wait for it is demanded."""
+        """Have the machine to itself: no other check of the run, no start. The wait for it is demanded.
+
+        Inside of such a block another one changes nothing.
+        """
+        if self._alone:
+            yield
+            return
         began = time.perf_counter()
         self._turn.close()
         try:
             with turns.alone(self.workspace.root):
                 waited("demanded", began, time.perf_counter())
+                self._alone = True
                 yield
         finally:
+            self._alone = False
             began = time.perf_counter()
             self._turn.enter_context(turns.together(self.workspace.root, "checks"))
             waited("demanded", began, time.perf_counter())
+
+    @contextmanager
+    def again(self) -> Iterator[None]:
+        """Have the machine for a second try of the trial at hand, what the first one left taken back."""
+        for site in self._used:
+            site.settle()
+        with self.quiet():
+            yield
 
     def site(self, trial: Trial) -> Site:
         """Return what a check holds, once its deployment is up; the wait is the deployment's time."""

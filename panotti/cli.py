@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -13,7 +11,6 @@ import typer
 
 from panotti import configuration
 from panotti.errors import StartError
-from panotti.settings import Settings
 from panotti.storage.phases import Phase
 
 app = typer.Typer(
@@ -22,7 +19,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared with, not bound
 
 
 @contextmanager
@@ -39,7 +35,7 @@ def serve() -> None:
     """Checks the configuration, migrates the database and serves until SIGTERM."""
     with _refusals():
         settings, secrets = configuration.load()
-        # Imported here: a refusal, and `healthcheck` every few seconds, need none of it.
+        # Imported here: a refusal needs none of it.
         from panotti.supervisor import serve as run
 
         if "api_key" in secrets.generated:
@@ -86,39 +82,6 @@ def openapi() -> None:
 
     with _refusals():
         _print(routes(*configuration.load()).openapi())
-
-
-@app.command()
-def healthcheck() -> None:
-    """Exit status 0 while the server on this machine is alive, else 1."""
-    with _refusals():
-        settings = configuration.load_settings()
-    try:
-        status = _live(settings)
-    except (OSError, http.client.HTTPException) as error:
-        typer.echo(f"panotti does not answer: {error}", err=True)
-        raise typer.Exit(1) from None
-    if status != http.HTTPStatus.OK:
-        typer.echo(f"panotti answers {status}", err=True)
-        raise typer.Exit(1)
-
-
-def _live(settings: Settings) -> int:
-    host = ANY_ADDRESS.get(settings.api_host, settings.api_host)
-    timeout = settings.dependency_timeout
-    connection: http.client.HTTPConnection
-    if settings.tls:
-        # It asks the process in its own container; the name in the certificate is for clients.
-        context = ssl._create_unverified_context()  # noqa: S323, SLF001
-        connection = http.client.HTTPSConnection(host, settings.api_port, timeout=timeout, context=context)
-    else:
-        connection = http.client.HTTPConnection(host, settings.api_port, timeout=timeout)
-    try:
-        names = {"Host": settings.public_hosts[0]} if settings.public_hosts else {}
-        connection.request("GET", "/health/live", headers=names)
-        return connection.getresponse().status
-    finally:
-        connection.close()
 
 
 def _print(document: object) -> None:

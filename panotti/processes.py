@@ -14,6 +14,7 @@ from time import monotonic
 from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 
+from panotti.alive import announce
 from panotti.errors import StartError
 from panotti.logs import log
 from panotti.settings import Settings
@@ -55,6 +56,7 @@ class Supervisor:
         gc.freeze()
         certificates, sources = self._certificates(), self._sources()
         self._fill()
+        self._announce()
         log.info("started", pid=os.getpid(), workers=len(self.workers), address=self._address())
         while True:
             match self._wait(self._pause()):
@@ -154,6 +156,11 @@ class Supervisor:
         host, port = self.main.getsockname()[:2]
         name = f"[{host}]" if ":" in host else host
         return f"{'https' if self.context else 'http'}://{name}:{port}"
+
+    def _announce(self) -> None:
+        host, port = self.main.getsockname()[:2]
+        name = next(iter(self.settings.public_hosts), host)
+        announce(self.settings.counters_dir, host=host, port=port, tls=self.context is not None, name=name)
 
     def _certificates(self) -> Stamp:
         return _stamp(self.settings.tls_cert_file, self.settings.tls_key_file)

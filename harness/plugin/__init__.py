@@ -7,6 +7,7 @@ PYTEST_DONT_REWRITE: it may be imported before pytest gets to it, and its assert
 from __future__ import annotations
 
 import contextlib
+import inspect
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -18,8 +19,9 @@ from harness import collection, planning
 from harness.assembly import Assembly
 from harness.declare import declaration_of
 from harness.errors import HarnessError, UserError
-from harness.evidence import recording
+from harness.evidence import record, recording
 from harness.journal import JournalFull, now
+from harness.outcome import TooSlow
 from harness.planning import Case, Need
 from harness.plugin.arguments import options_of
 from harness.plugin.arguments import pytest_addoption as pytest_addoption
@@ -27,7 +29,7 @@ from harness.plugin.distribution import distribute, first_worker, is_controller,
 from harness.plugin.items import collects_suites, in_suites, is_check, is_whole, trial_of
 from harness.plugin.showing import pytest_report_teststatus as pytest_report_teststatus
 from harness.plugin.showing import show
-from harness.records import Event
+from harness.records import Event, Observation
 from harness.session import Session, segment_name
 from harness.summary import Outcome, conclude
 from harness.trial import Trial
@@ -168,6 +170,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Rule out what policy, runtime or missing leave rule out."""
     if TRIAL in item.stash:
         item.config.stash[SESSION].admit(item.stash[TRIAL])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Try a check that was too slow for a verdict once more, with the machine to itself."""
+    if TRIAL not in pyfuncitem.stash:
+        return (yield)
+    try:
+        return (yield)
+    except TooSlow as first:
+        with pyfuncitem.config.stash[SESSION].again():
+            record(Observation(subject="tried again with the machine to itself", data={"why": str(first)}))
+            given = inspect.signature(pyfuncitem.function).parameters
+            pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in given})
+            return True
 
 
 @pytest.fixture

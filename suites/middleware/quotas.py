@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from harness import floor
+from harness import floor, in_time
 from harness.policy.sections import Quota
 from harness.principals import ApiKey
 from harness.probes.burst import BurstResult
@@ -48,7 +48,7 @@ def first_refusal(result: BurstResult, limit: Quota) -> Reply:
     served = sum(reply.ok for reply in result.replies)
     floor(served, f"no request was served: {dict(result.statuses)}")
     refused = result.of(429)
-    floor(refused or result.elapsed_s < limit.window_s, f"{served} requests took longer than the window")
+    in_time(refused or result.elapsed_s < limit.window_s, f"{served} requests took longer than the window")
     assert refused, f"{served} requests in {result.elapsed_s:.1f} s, and none was refused with 429"
     return refused[0]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness import control, floor
+from harness import control, floor, in_time
 from harness.policy.sections import Quota
 from harness.probes.ratelimit import QuotaPolicy, quota_policies, retry_after_s, service_limits
 from harness.probes.reply import Reply
@@ -43,6 +43,7 @@ def test_fields_agree_with_the_quota_that_was_measured(site: Site) -> None:
     """RateLimit-Policy announces the quota that holds, and RateLimit counts down what is left of it."""
     limit = site.policy.rate.key
     result = use(site, site.key(), limit.quota + 1, concurrency=1)
+    in_time(result.elapsed_s < limit.window_s, f"{len(result.hits)} requests took longer than the window")
     served = [reply for reply in result.replies if reply.ok]
     floor(served, f"no request was served: {result.statuses}")
 

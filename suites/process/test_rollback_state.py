@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from harness import defect, edit, floor, rollout, setting
+from harness import defect, edit, floor, in_time, rollout, setting
 from harness.probes.message import Parts
 from harness.site import Site
 from suites.releases import GOOD, made, released, there_and_back
@@ -59,7 +59,7 @@ def test_what_the_policy_names_survives_a_rollback(site: Site) -> None:
             }
             outcome = going.result()
     floor(switched, "no switch was made")
-    floor(within, f"the switch took longer than the window of {limit.window_s:g} s")
+    in_time(within, f"the switch took longer than the window of {limit.window_s:g} s")
 
     lost = [name for name in survive if not answers[name]]
     assert not lost, f"did not survive the rollback: {', '.join(lost)}"

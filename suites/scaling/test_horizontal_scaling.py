@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from harness import control, edit, floor, record
+from harness import control, edit, floor, in_time, record
 from harness.load.levels import IDLE
 from harness.load.machine import Processors
 from harness.load.scaling import Stage, exhibits, short, told, unclear
@@ -94,5 +94,5 @@ def _settled(site: Site, count: int, within_s: float) -> None:
     processors = Processors()
     reached = site.eventually(lambda: site.deployment.serving() == count, timeout_s=within_s)
     told = f"{count} replicas run, and {site.deployment.serving()} get requests after {within_s:g} s"
-    floor(reached or processors.idle >= IDLE, f"{told}: the machine was too busy")
+    in_time(reached or processors.idle >= IDLE, f"{told}: the machine was too busy")
     assert reached, told

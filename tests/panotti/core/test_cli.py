@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import sqlite3
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,35 +21,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, arguments)
 
 
-class _Answer(http.server.BaseHTTPRequestHandler):
-    status = 200
-
-    def do_GET(self) -> None:
-        self.send_response(self.status if self.headers["Host"] == "panotti.example" else 421)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Keeps the test's output to what it tests."""
-
-
-@pytest.fixture
-def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Answer]]:
-    class Answer(_Answer):
-        pass
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    monkeypatch.setenv("PANOTTI_API_HOST", "0.0.0.0")
-    monkeypatch.setenv("PANOTTI_API_PORT", str(server.server_port))
-    monkeypatch.setenv("PANOTTI_PUBLIC_HOSTS", "panotti.example")
-    yield Answer
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.mark.parametrize("command", ["serve", "describe", "openapi", "migrate", "healthcheck"])
+@pytest.mark.parametrize("command", ["serve", "describe", "openapi", "migrate"])
 def test_a_mistake_is_one_message_and_status_2(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.setenv("PANOTTI_WORKRES", "2")
 
@@ -112,26 +81,3 @@ def test_serve_hands_over_and_ends_with_the_servers_status(monkeypatch: pytest.M
     assert "API key of this start" in result.stderr
     monkeypatch.setenv("API_KEY", KEY)
     assert "API key" not in run("serve").output
-
-
-def test_the_health_check_follows_the_answer(answering: type[_Answer]) -> None:
-    assert run("healthcheck").exit_code == 0
-
-    answering.status = 503
-    result = run("healthcheck")
-    assert result.exit_code == 1
-    assert "answers 503" in result.stderr
-
-
-def test_the_health_check_fails_where_nobody_answers(
-    answering: type[_Answer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    del answering
-    for name in ("cert", "key"):
-        (tmp_path / name).touch()
-        monkeypatch.setenv(f"PANOTTI_TLS_{name.upper()}_FILE", str(tmp_path / name))
-
-    result = run("healthcheck")
-
-    assert result.exit_code == 1
-    assert "does not answer" in result.stderr
