@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from harness import container, control, edit, floor, record
@@ -17,6 +18,8 @@ from harness.site import Site
 
 CONTROL = "deployment.containers.image"
 WHY_NOT = "only the runtime `containers` has an image and a container to look into"
+# The image is that of every profile; in `testing` one server shows it.
+imaged = partial(control, CONTROL, runtimes=("containers",), why_not=WHY_NOT, prove_in="testing")
 LABELS: Final = "org.opencontainers.image."
 LAST: Final = "ENV PANOTTI_REVISION=${REVISION}"
 
@@ -70,7 +73,7 @@ CAPABILITY_ADDED = container("a capability is added", cap_add="NET_ADMIN")
 NEW_PRIVILEGES = container("no-new-privileges is off", security_opt="")
 
 
-@control(CONTROL, runtimes=("containers",), why_not=WHY_NOT, broken_by=(DELETED_KEY, BUILD_ARGUMENT))
+@imaged(broken_by=(DELETED_KEY, BUILD_ARGUMENT))
 def test_no_layer_holds_a_secret(site: Site) -> None:
     """No layer holds a key or token, deleted files included, nor does a command or argument of the build."""
     content = _content(site)
@@ -80,14 +83,14 @@ def test_no_layer_holds_a_secret(site: Site) -> None:
     assert not told, f"{told} steps of the build are told a secret in their arguments"
 
 
-@control(CONTROL, runtimes=("containers",), why_not=WHY_NOT, broken_by=APT_LISTS)
+@imaged(broken_by=APT_LISTS)
 def test_no_layer_holds_caches_of_package_managers(site: Site) -> None:
     """No layer holds package lists or packages, which only make the image larger and tell what to attack."""
     caches = _content(site).caches
     assert not caches, f"{len(caches)} files, {sum(f.size for f in caches)} bytes: {caches[0]}, ..."
 
 
-@control(CONTROL, runtimes=("containers",), why_not=WHY_NOT, broken_by=(ENV_IN_IMAGE, ENV_AT_RUN))
+@imaged(broken_by=(ENV_IN_IMAGE, ENV_AT_RUN))
 def test_environment_holds_no_secret(site: Site) -> None:
     """Neither the image's environment nor the container's holds a secret: every listing shows it."""
     image, running = _described(site)
@@ -101,7 +104,7 @@ def test_environment_holds_no_secret(site: Site) -> None:
     assert not named, f"these variables hold what looks like a secret: {', '.join(named)}"
 
 
-@control(CONTROL, runtimes=("containers",), why_not=WHY_NOT, broken_by=(ROOT_IMAGE, NAMED_USER, ROOT_PROCESS))
+@imaged(broken_by=(ROOT_IMAGE, NAMED_USER, ROOT_PROCESS))
 def test_image_and_processes_have_a_numeric_user_without_rights(site: Site) -> None:
     """The image names a numeric user that is not root (CIS 4.1), and no process runs as root."""
     user = str(_described(site)[0].get("User") or "")
@@ -114,7 +117,7 @@ def test_image_and_processes_have_a_numeric_user_without_rights(site: Site) -> N
     assert not roots, f"these processes run as root: {', '.join(roots)}"
 
 
-@control(CONTROL, runtimes=("containers",), why_not=WHY_NOT, broken_by=(VERSION_SKEW, NO_REVISION))
+@imaged(broken_by=(VERSION_SKEW, NO_REVISION))
 def test_labels_tell_the_version_and_revision_that_answer(site: Site) -> None:
     """The OCI labels for version and revision are those that the running server reports."""
     answer = site.http.get(site.contract.path("version.path"), key=site.key())
@@ -127,7 +130,7 @@ def test_labels_tell_the_version_and_revision_that_answer(site: Site) -> None:
     assert told == (version, revision), f"the labels say {told}, the server says {(version, revision)}"
 
 
-@control(CONTROL, runtimes=("containers",), why_not=WHY_NOT, broken_by=(NO_HEALTHCHECK, HEALTHCHECK_FAILS))
+@imaged(broken_by=(NO_HEALTHCHECK, HEALTHCHECK_FAILS))
 def test_healthcheck_is_declared_and_healthy(site: Site) -> None:
     """The image declares a HEALTHCHECK (CIS 4.6), and its command finds the running server healthy."""
     image, running = _described(site)
@@ -144,7 +147,7 @@ def test_healthcheck_is_declared_and_healthy(site: Site) -> None:
     assert done.status == 0, f"{argv[0]}: status {done.status}: {(done.stderr or done.stdout)[-200:].strip()}"
 
 
-@control(CONTROL, runtimes=("containers",), why_not=WHY_NOT, broken_by=WRITABLE_ROOT)
+@imaged(broken_by=WRITABLE_ROOT)
 def test_root_file_system_cannot_be_written(site: Site) -> None:
     """Writing really fails on the root file system (CIS 5.13), and succeeds where data belongs."""
     data = site.deployment.path("data")
@@ -156,7 +159,7 @@ def test_root_file_system_cannot_be_written(site: Site) -> None:
     assert not wrong, f"the root file system is not read-only: {wrong}"
 
 
-@control(CONTROL, runtimes=("containers",), why_not=WHY_NOT, broken_by=(NOTHING_DROPPED, CAPABILITY_ADDED))
+@imaged(broken_by=(NOTHING_DROPPED, CAPABILITY_ADDED))
 def test_no_process_has_or_can_get_a_capability(site: Site) -> None:
     """Every capability set of every process is empty (CIS 5.4), the bounding set included."""
     held = {
@@ -168,7 +171,7 @@ def test_no_process_has_or_can_get_a_capability(site: Site) -> None:
     assert not held, f"capabilities are left: {held}"
 
 
-@control(CONTROL, runtimes=("containers",), why_not=WHY_NOT, broken_by=NEW_PRIVILEGES)
+@imaged(broken_by=NEW_PRIVILEGES)
 def test_no_process_can_gain_privileges(site: Site) -> None:
     """Every process runs with no-new-privileges (CIS 5.26), so that no setuid program helps it."""
     free = [f"{process.name} ({process.pid})" for process in _rights(site) if not process.no_new_privs]

@@ -120,7 +120,13 @@ def test_history_holds_no_secret(site: Site) -> None:
     _certain(scan, "commits", 1)
 
 
-@control(ID, runtimes=("containers",), why_not=WHY_NOT, broken_by=(DELETED_KEY, BUILD_ARGUMENT))
+@control(
+    ID,
+    runtimes=("containers",),
+    why_not=WHY_NOT,
+    prove_in="testing",
+    broken_by=(DELETED_KEY, BUILD_ARGUMENT),
+)
 def test_layers_hold_no_secret(site: Site) -> None:
     """No layer of the image, and no step of its build, holds a key, token or password."""
     content = image_content(site.deployment)
