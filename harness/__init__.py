@@ -23,7 +23,7 @@ from harness.defects import (
     setting,
 )
 from harness.evidence import record
-from harness.outcome import Absent, floor, in_time, not_applicable, not_verified
+from harness.outcome import Absent, floor, in_time, not_applicable, not_verified, prompt
 from harness.records import Chart, Diagram, Hop, Line, Mark, Measurement, Node, Observation, Table
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "in_time",
     "not_applicable",
     "not_verified",
+    "prompt",
     "record",
     "remade",
     "rollout",

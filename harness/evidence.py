@@ -34,11 +34,13 @@ class Seconds:
 class Recorder:
     """One check's evidence, in the order in which it was taken, and its spans of waiting.
 
-    deadline: `time.monotonic()` second at which the check is to have ended. Safe to use from several threads.
+    deadline: `time.monotonic()` second at which the check is to have ended.
+    alone: whether nothing else of the run uses the machine, this time. Safe to use from several threads.
     """
 
     def __init__(self, *, deadline: float = float("inf")) -> None:
         self.deadline = deadline
+        self.alone = False
         self._lock = threading.Lock()
         self._evidence: list[Evidence | Callable[[], Evidence]] = []
         self._spans: dict[Purpose, list[tuple[float, float]]] = {"target": [], "demanded": []}

@@ -276,6 +276,12 @@ class Site:
         if self.faults.restore():
             self.ready(within_s=_RECOVERY_S)
 
+    def forget(self) -> None:
+        """Settle, and forget what checks share of what was measured: it is to be measured anew."""
+        self.settle()
+        if "rollout" in self.__dict__:
+            self.rollout.forget()
+
     def close(self) -> None:
         """End the connections and the browser. The deployment itself stays up."""
         self.http.close()

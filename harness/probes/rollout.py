@@ -185,6 +185,10 @@ class RolloutProbe:
             record(exhibit)
         return found
 
+    def forget(self) -> None:
+        """Let every rehearsal be done anew."""
+        self._rehearsals.clear()
+
     @contextmanager
     def _watched(self) -> Iterator[list[Sample]]:
         samples: list[Sample] = []

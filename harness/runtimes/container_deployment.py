@@ -14,6 +14,7 @@ from harness.runtimes.engine import Box
 from harness.runtimes.files import Folders, write_certificate
 from harness.runtimes.hardening import LOOPBACK
 from harness.runtimes.launch import Plan
+from harness.runtimes.merged import MergedLog
 from harness.runtimes.one_server import OneServer
 from harness.runtimes.planned import Planned
 from harness.runtimes.readiness import await_line
@@ -50,6 +51,7 @@ class ContainerDeployment(Planned, OneServer):
         self._addresses = addresses
         self._relays: dict[str, Box] = {}
         self._lock = threading.Lock()
+        self._log = MergedLog(servers=lambda: [box], edges=list)
         self._last_log: str | None = None
 
     def exit_status(self) -> int | None:
@@ -98,7 +100,7 @@ class ContainerDeployment(Planned, OneServer):
 
     def logs(self) -> str:
         """Everything the server has printed so far."""
-        return self.box.logs() if self._last_log is None else self._last_log
+        return self._log.text() if self._last_log is None else self._last_log
 
     def settle(self) -> None:
         """Nothing is left to be done once it is ready."""
@@ -135,7 +137,7 @@ class ContainerDeployment(Planned, OneServer):
         with self._lock:
             if self._last_log is not None:
                 return
-            self._last_log = self.box.logs()
+            self._last_log = self._log.text()
             relays, self._relays = self._relays, {}
         for box in (*relays.values(), self.box):
             box.remove()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 from harness.runtimes.engine import Box
 
@@ -29,9 +28,9 @@ class MergedLog:
 
     def _new(self, box: Box) -> list[tuple[str, str]]:
         seen = self._seen.get(id(box), "")
-        lines = [line for line in box.log_since(_second(seen)) if line[0] > seen]
+        lines = box.log_after(seen)
         if lines:
-            self._seen[id(box)] = lines[-1][0]
+            self._seen[id(box)] = max(stamp for stamp, _ in lines)
         return lines
 
 
@@ -41,7 +40,3 @@ def _own(line: str) -> bool:
     A request whose client left it (C) while its body (D) or answer (H) was under way had reached a replica.
     """
     return line.startswith("{") and not any(f'"state":"{state}' in line for state in ("CD", "CH"))
-
-
-def _second(stamp: str) -> int:
-    return int(datetime.fromisoformat(f"{stamp[:19]}+00:00").timestamp()) if stamp else 0

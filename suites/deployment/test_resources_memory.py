@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from harness import container, control, floor, record
+from harness import container, control, floor, prompt, record
 from harness.probes.topology import devour
 from harness.records import Observation
 from harness.runtimes.part import Part
@@ -76,7 +76,7 @@ def test_a_replica_killed_for_memory_is_replaced_and_missed_by_nobody(site: Site
     floor(stream.hosts(since=ended).total() > 1, "nothing was asked after the replica had ended")
 
     assert not stream.failed, f"requests failed when a replica ran out of memory: {stream.told()}"
-    assert back, f"{policy.replaced_within_s:g} s after it was ended for memory, the replica did not serve"
+    prompt(back, f"{policy.replaced_within_s:g} s after it was ended for memory, the replica did not serve")
 
 
 def _began(part: Part) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from harness import Measurement, control, edit, floor, record, setting
+from harness import Measurement, control, edit, floor, in_time, prompt, record, setting
 from harness.principals import ApiKey, User
 from harness.probes.burst import BurstResult
 from harness.probes.reply import Reply
@@ -71,12 +71,12 @@ def test_liveness_answers_in_time_while_the_pool_is_saturated(site: Site) -> Non
     _measured(slowest_s, budget_s, samples=len(replies))
 
     assert not failed, f"liveness was answered {failed[0]} while logins were waiting"
-    floor(
+    in_time(
         slowest_s <= budget_s or max(quiet) <= NOISE * budget_s or slowest_s > TELLING * budget_s,
         f"too noisy: liveness took {max(quiet):.2f} s without load and {slowest_s:.2f} s with it",
     )
-    assert slowest_s <= budget_s, f"liveness took longer than {budget_s:g} s while logins were waiting"
-    floor(_most("waiting", details.result()), "no login had to wait for a thread: nothing was saturated")
+    prompt(slowest_s <= budget_s, f"liveness took longer than {budget_s:g} s while logins were waiting")
+    in_time(_most("waiting", details.result()), "no login had to wait for a thread: nothing was saturated")
 
 
 @control(
@@ -110,7 +110,7 @@ def test_blocking_work_runs_in_a_pool_of_the_configured_size(site: Site) -> None
     assert max(threads) <= size, (
         f"{max(threads)} threads of a worker did blocking work; its pool is to have {size}"
     )
-    floor(_most("waiting", details.result()), "no login had to wait for a thread: nothing was saturated")
+    in_time(_most("waiting", details.result()), "no login had to wait for a thread: nothing was saturated")
     sizes = {reply.field("thread_pool", "size") for reply in details.result()}
     assert sizes == {size}, f"the workers' pools are of size {sizes} instead of {size}"
 

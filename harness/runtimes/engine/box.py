@@ -20,6 +20,9 @@ from harness.runtimes import Completed
 from harness.runtimes.engine.asking import asking
 from harness.runtimes.engine.wanted import Place
 
+_LINES = 64  # of a log's end, read first
+_MORE = 8  # times as many each time that they were too few
+
 
 class Plain:
     """A container that docker-py made: testcontainers knows one network for each."""
@@ -80,12 +83,22 @@ class Box:
         with asking("reading a container's log"):
             return bytes(self._docker.logs()).decode("utf-8", errors="replace")
 
-    def log_since(self, second: int) -> list[tuple[str, str]]:
-        """Return time stamp and text of every line on standard output and error since a second (Unix)."""
-        with asking("reading a container's log"):
-            raw = bytes(self._docker.logs(timestamps=True, since=max(second, 1)))
-        lines = raw.decode("utf-8", errors="replace").split("\n")
-        return [(stamp, text) for stamp, _, text in (line.partition(" ") for line in lines if line)]
+    def log_after(self, stamp: str) -> list[tuple[str, str]]:
+        """Return time stamp and text of every line on standard output and error after a time stamp.
+
+        stamp: one that a line had, "" for all. Docker looks through a whole log for a time, and through no
+        more than is asked for of its end.
+        """
+        wanted = _LINES
+        while True:
+            with asking("reading a container's log"):
+                raw = bytes(self._docker.logs(timestamps=True, tail=wanted))
+            lines = [
+                line.partition(" ") for line in raw.decode("utf-8", errors="replace").split("\n") if line
+            ]
+            if len(lines) < wanted or lines[0][0] <= stamp:
+                return [(at, text) for at, _, text in lines if at > stamp]
+            wanted *= _MORE
 
     def files(self, path: str) -> Iterator[tuple[str, bytes]]:
         """Yield path and content of every file below a folder of it."""

@@ -117,6 +117,9 @@ class FakeSite:
     def settle(self) -> None:
         self.settled = getattr(self, "settled", 0) + 1
 
+    def forget(self) -> None:
+        self.settle()
+
     def close(self) -> None:
         assert not self.deployment.stopped
 

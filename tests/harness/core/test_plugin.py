@@ -10,7 +10,7 @@ import pytest
 from harness import journal
 from harness.defects import CLEAN
 from harness.journal import JournalView
-from harness.records import Finding
+from harness.records import Finding, Observation
 from harness.verdict import Verdict
 from harness.workspace import directory_of
 
@@ -19,7 +19,7 @@ HEAD = """
 import pytest
 from harness.declare import control
 from harness.defects import Variation, setting, container
-from harness.outcome import Absent, not_applicable, not_verified
+from harness.outcome import Absent, in_time, not_applicable, not_verified, prompt
 from harness.runtimes import CannotShow
 """
 
@@ -96,6 +96,30 @@ def test_each_end_of_a_check_is_its_verdict(
 
     assert finding.verdict is verdict
     assert finding.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict", "tries"),
+    [
+        ("in_time(len(tries) > 1, 'the window was over')", Verdict.PASS, 2),
+        ("in_time(False, 'the window was over')", Verdict.NOT_VERIFIED, 2),
+        ("prompt(len(tries) > 1, 'it took 9 s')", Verdict.PASS, 2),
+        ("prompt(False, 'it took 9 s')", Verdict.FAIL, 2),
+        ("prompt(True, ''); assert site.see('x')", Verdict.FAIL, 1),
+    ],
+)
+def test_a_check_that_was_too_slow_for_a_verdict_is_tried_once_more_alone(
+    project: pytest.Pytester, add_suite: AddSuite, body: str, verdict: Verdict, tries: int
+) -> None:
+    finding = one(
+        project,
+        add_suite,
+        f"site.see('x'); tries = site.__dict__.setdefault('tries', []); tries += [1]; {body}",
+    )
+
+    assert finding.verdict is verdict
+    seen = [one.subject for one in finding.evidence if isinstance(one, Observation)]
+    assert seen.count("tried again with the machine to itself") == tries - 1
 
 
 def test_an_expected_failure_is_still_a_failure(project: pytest.Pytester, add_suite: AddSuite) -> None:

@@ -103,6 +103,22 @@ class TestDocker:
         network.remove()
         engine.close()
 
+    def test_a_log_is_read_from_where_it_was_left(self, small_image: str) -> None:
+        engine = Engine("test-log")
+        network = engine.network()
+        script = "for n in range(1000): print(n)"
+        box = engine.run(Request(image=small_image, command=("python3", "-c", script)), network)
+        box.wait(30.0)
+
+        lines = box.log_after("")
+        assert [text for _, text in lines] == [str(number) for number in range(1000)]
+        assert box.log_after(lines[-1][0]) == []
+        assert box.log_after(lines[499][0]) == [line for line in lines if line[0] > lines[499][0]]
+
+        box.remove()
+        network.remove()
+        engine.close()
+
     def test_a_registry_that_is_not_there_is_no_error(self) -> None:
         engine = Engine("test")
 

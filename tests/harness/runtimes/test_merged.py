@@ -9,8 +9,8 @@ class Container:
     def __init__(self, *lines):
         self.lines = list(lines)
 
-    def log_since(self, second):
-        return [line for line in self.lines if int(line[0][17:19]) >= second % 60]
+    def log_after(self, stamp):
+        return [line for line in self.lines if line[0] > stamp]
 
 
 def _at(second, text):
