@@ -199,10 +199,12 @@ def _mark(site: Site) -> int:
 
 def _provoke(site: Site) -> tuple[str, Reply]:
     """Let a route raise; return the id of the request and its answer."""
-    request_id = f"provoked-{secrets.token_hex(8)}"
+    request_id, mark = f"provoked-{secrets.token_hex(8)}", site.logs.mark()
     reply = site.http.get(
         site.contract.path("version.path"), key=site.key(), headers={"X-Request-ID": request_id}
     )
+    # Its last line; what comes later would be taken for that of the next check's request.
+    site.logs.wait_for(since=mark, event="request", request_id=request_id)
     floor(reply.status >= 500, f"the route that raises was answered {reply.status or reply.error}")
     return request_id, reply
 
