@@ -166,7 +166,7 @@ class ContainersRuntime(LocalRuntime):
             image=image,
             command=("python", "/relay.py", target, f"{ANY_HOST}:{RELAY_PORT}"),
             mounts=((relay.__file__, "/relay.py", "ro"),),
-            options=hardening.options | {"healthcheck": {"test": ["NONE"]}},
+            options=hardening.options,
         )
         ports = {RELAY_PORT: (LOOPBACK, None)}
         return self.engine.place(request, ports, [Place(network=network, address=address)])

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.runtimes.hardening import NANO, Hardening
-from harness.topology.reading import nanoseconds
 from harness.topology.schema import Service
 
 _SAME: Final = (
@@ -28,15 +27,6 @@ def hardening(service: Service) -> Hardening:
     options |= {name: [*value] for name in _LISTS if (value := getattr(service, name))}
     if service.cpus is not None:
         options["nano_cpus"] = int(service.cpus * NANO)
-    if service.healthcheck:
-        check = service.healthcheck
-        options["healthcheck"] = {
-            "test": [*check.test],
-            "interval": nanoseconds(check.interval),
-            "timeout": nanoseconds(check.timeout),
-            "retries": check.retries,
-            "start_period": nanoseconds(check.start_period),
-        }
     if service.logging:
         options["log_config"] = {"Type": service.logging.driver, "Config": dict(service.logging.options)}
     return Hardening(options=options)

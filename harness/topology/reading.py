@@ -13,7 +13,6 @@ from harness.tomlfile import to_record
 from harness.topology.schema import Topology
 
 _VARIABLE: Final = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?:(?P<when>:?-)(?P<default>[^{}]*))?\})")
-_UNITS_NS: Final = {"ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000, "h": 3_600_000_000_000}
 _REMEDY: Final = "Correct these places; harness/topology/schema.py lists every key that is realised."
 Values = Mapping[str, str]
 
@@ -32,11 +31,6 @@ def read_topology(text: str, values: Values, *, source: str) -> Topology:
         raise ContractError(f"{source}: a mapping of services is expected", remedy=_REMEDY)
     filled = _filled(tables, values, source)
     return to_record(Topology, _normal(filled), source=source, remedy=_REMEDY, error=ContractError)
-
-
-def nanoseconds(duration: str) -> int:
-    """Return a duration such as `1m30s` or `500ms` in nanoseconds, as Docker wants it."""
-    return sum(int(number) * _UNITS_NS[unit] for number, unit in re.findall(r"(\d+)(ms|s|m|h)", duration))
 
 
 def _filled(node: Any, values: Values, source: str) -> Any:

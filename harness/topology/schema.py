@@ -35,7 +35,7 @@ class Dependency(Closed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Healthcheck(Closed):
-    """test: `[CMD, program, ...]`. The harness asks by it too, more often, until the service is healthy."""
+    """test: `[CMD, program, ...]`. The harness asks by it at its own pace, until the service is healthy."""
 
     test: Annotated[tuple[str, ...], Field(min_length=2)]
     interval: Duration = "30s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.runtimes import services
-from harness.topology.schema import Healthcheck, Service
+from harness.topology.schema import Service
 
 
 def _service(**fields):
@@ -19,13 +19,11 @@ def test_limits_and_hardening_become_options():
             mem_limit="64m",
             cap_drop=("ALL",),
             restart="always",
-            healthcheck=Healthcheck(test=("CMD", "healthy"), interval="2s"),
         )
     ).options
 
     assert options["nano_cpus"] == 500_000_000
     assert (options["mem_limit"], options["cap_drop"]) == ("64m", ["ALL"])
-    assert options["healthcheck"]["interval"] == 2_000_000_000
     assert "restart_policy" not in options, "a start that fails is not tried again"
     assert "user" not in options
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness import places
 from harness.errors import ContractError
-from harness.topology.reading import nanoseconds, read_topology
+from harness.topology.reading import read_topology
 
 SMALL = """
 version: "2.4"
@@ -71,11 +71,6 @@ def test_what_is_not_realised_is_refused(old, new, said):
 
     assert refusal.value.what.startswith("compose.yaml")
     assert said in str(refusal.value)
-
-
-def test_durations():
-    assert nanoseconds("1m30s") == 90_000_000_000
-    assert nanoseconds("500ms") == 500_000_000
 
 
 def test_the_references_topology_is_hardened_in_three_tiers():
