@@ -22,8 +22,8 @@ from harness.watchdog import RUN_LABEL
 
 CACHE_LABEL = "panotti.harness.cache"
 _LAST_LINES = 25
-# A deployment asks its parts itself while it starts. Docker would go on asking, by processes that it starts in
-# all of them at times of its own: measurements would tell of those.
+# A deployment asks its parts itself while it starts. Docker would go on asking, by processes that it starts
+# in all of them at times of its own: measurements would tell of those.
 _UNASKED = {"test": ["NONE"]}
 
 
