@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from harness import control, edit, floor, prompt
+from harness import control, edit, floor
 from harness.defects import Variation
 from harness.principals import ApiKey
 from harness.site import Site
@@ -76,7 +76,7 @@ def test_no_replica_serves_an_old_value(site: Site) -> None:
         late += [_state(site, key, recording, replica) for replica in replicas for _ in range(4)]
 
     old = [state for state in late if state != "failed"]
-    prompt(not old, f"{len(old)} of {len(late)} readings {stale_s:g} s after the change were old: {old[0]}")
+    assert not old, f"{len(old)} of {len(late)} readings {stale_s:g} s after the change were old: {old[0]}"
 
 
 @control(
