@@ -178,7 +178,7 @@ def _guess(
         site.contract.path("recordings.started"),
         method="POST",
         via=via,
-        concurrency=8,
+        concurrency=24,  # so many that every worker gets some
         stop_at=stop_at,
         each=lambda i: {"headers": {"X-Forwarded-For": forwarded(i)}},
     )
