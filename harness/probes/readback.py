@@ -8,12 +8,15 @@ from typing import Any, Final
 from harness.contract import Contract
 from harness.credentials import Credentials
 from harness.outcome import floor
+from harness.principals import ApiKey
 from harness.probes.burst import BurstProbe
 from harness.probes.http import HttpProbe
+from harness.probes.reply import Reply
 
 _EACH_KEY: Final = 60  # requests with one key, which stays below its quota
 _AT_ONCE: Final = 240  # what a burst may send without leaving others of this machine none of its quota
 _PAGE: Final = 200
+_TRIES: Final = 5  # of a request that fails: what is stored is to be known also where a bad release answers
 _MOST: Final = 1000  # pages; a listing that goes round in a circle ends here
 
 Event = Mapping[str, Any]
@@ -47,11 +50,13 @@ class ReadBackProbe:
         )
         found: dict[str, tuple[Event, ...]] = {}
         for hit in burst.hits:
-            reply = hit.reply
+            recording, reply = recordings[hit.number], hit.reply
+            if reply.status >= 500:
+                reply = self._get(path.replace("{recording_id}", recording), keys[hit.number // _EACH_KEY])
             floor(reply.ok or reply.status == 404, f"not read back: {reply.status or reply.error}")
             events = reply.field("events") if reply.ok else []
             assert isinstance(events, list), "the events are no list"
-            found[recordings[hit.number]] = tuple(one for one in events if isinstance(one, dict))
+            found[recording] = tuple(one for one in events if isinstance(one, dict))
         return found
 
     def listed(self, tenant: str) -> list[str]:
@@ -60,7 +65,7 @@ class ReadBackProbe:
         listed: list[str] = []
         cursor: object = ""
         for _ in range(_MOST):
-            reply = self._http.get(f"{path}?limit={_PAGE}{f'&cursor={cursor}' if cursor else ''}", key=key)
+            reply = self._get(f"{path}?limit={_PAGE}{f'&cursor={cursor}' if cursor else ''}", key)
             floor(reply.ok, f"the listing is not answered: {reply.status or reply.error}")
             page = reply.field("recordings")
             assert isinstance(page, list), "the listing is no list"
@@ -69,3 +74,10 @@ class ReadBackProbe:
             if cursor is None:
                 break
         return listed
+
+    def _get(self, path: str, key: ApiKey) -> Reply:
+        for _ in range(_TRIES):
+            reply = self._http.get(path, key=key)
+            if reply.status < 500:
+                break
+        return reply

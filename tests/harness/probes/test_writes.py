@@ -28,6 +28,7 @@ class Keeper:
     """Makes the little server keep recordings. before: what it answers instead of storing, by number.
 
     after: what it answers although it has stored. copies: how often it stores the n-th.
+    fails: whether the n-th reading does.
     """
 
     def __init__(self, little: Any) -> None:
@@ -36,7 +37,8 @@ class Keeper:
         self.before: Callable[[int], int | None] = lambda _: None
         self.after: Callable[[int], int | None] = lambda _: None
         self.copies: Callable[[int], int] = lambda _: 1
-        self.asked = 0
+        self.fails: Callable[[int], bool] = lambda _: False
+        self.asked = self.looked = 0
         usual = little._answer
 
         def answer(request: dict[str, Any], number: int) -> Any:
@@ -44,6 +46,9 @@ class Keeper:
             if (method, path) == ("POST", STARTED):
                 return self.store(request), {}, []
             if method == "GET" and path.startswith("/api/recordings"):
+                self.looked += 1
+                if self.fails(self.looked):
+                    return 500, {}, []
                 return self.read(path, request["query"])
             return usual(request, number)
 
@@ -183,6 +188,17 @@ def test_a_refused_write_is_not_sent_again(probe: WriteProbe, keeper: Keeper) ->
     assert len(writing.failed[0].attempts) == 1
     assert judged.counts[Answered.REFUSED, Fate.ABSENT] == 1
     assert not judged.broken
+
+
+def test_what_is_stored_is_read_though_a_server_fails_now_and_then(probe: WriteProbe, keeper: Keeper) -> None:
+    writing = written(probe, keeper)
+    keeper.fails = lambda number: number % 2 == 1
+
+    assert probe.judged(writing).counts == {(Answered.ACKNOWLEDGED, Fate.ONCE): len(writing.writes)}
+
+    keeper.fails = lambda _: True
+    with pytest.raises(NotVerified, match="500"):
+        probe.judged(writing)
 
 
 def test_writes_do_not_wait_for_those_before_and_are_bounded(
