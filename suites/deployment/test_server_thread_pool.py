@@ -16,8 +16,8 @@ from harness.probes.workers import Workers
 from harness.site import Site
 
 AT_ONCE = 16  # logins in flight: twice what the pools of all workers take
-WARM_UP = 6  # what a worker prepares at its first login may run elsewhere
-WORK_S = 0.7  # processor time of both workers after which threads can be told apart
+WARM_UP = 24  # what a worker prepares at its first login may run elsewhere
+WORK_S = 2.0  # processor time of both workers after which threads can be told apart
 WATCHED_S = 10.0  # at most
 LOOK_EVERY_S = 0.03
 QUIET_ASKS = 20
