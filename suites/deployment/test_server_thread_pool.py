@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from harness import Measurement, control, edit, floor, in_time, prompt, record, setting
+from harness import Measurement, control, edit, floor, in_time, record, setting
 from harness.principals import ApiKey, User
 from harness.probes.burst import BurstResult
 from harness.probes.reply import Reply
@@ -75,7 +75,8 @@ def test_liveness_answers_in_time_while_the_pool_is_saturated(site: Site) -> Non
         slowest_s <= budget_s or max(quiet) <= NOISE * budget_s or slowest_s > TELLING * budget_s,
         f"too noisy: liveness took {max(quiet):.2f} s without load and {slowest_s:.2f} s with it",
     )
-    prompt(slowest_s <= budget_s, f"liveness took longer than {budget_s:g} s while logins were waiting")
+    # What a worker does once is not done again: a second try would not see it.
+    assert slowest_s <= budget_s, f"liveness took longer than {budget_s:g} s while logins were waiting"
     in_time(_most("waiting", details.result()), "no login had to wait for a thread: nothing was saturated")
 
 
