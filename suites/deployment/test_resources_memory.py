@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from harness import container, control, floor, prompt, record
+from harness import container, control, floor, record
 from harness.probes.topology import devour
 from harness.records import Observation
 from harness.runtimes.part import Part
@@ -61,7 +61,7 @@ def test_a_replica_killed_for_memory_is_replaced_and_missed_by_nobody(site: Site
     """A replica takes more memory than it may: the kernel ends it, no request fails, it is back in time."""
     policy, victim = site.policy.resources, site.topology.replicas()[0]
     host, began = victim.host, _began(victim)
-    with site.stream(detail(site), each=looks(site)) as stream:
+    with site.quiet(), site.stream(detail(site), each=looks(site)) as stream:
         there = site.eventually(lambda: host in stream.hosts())
         floor(there, "the replica has answered nothing to begin with")
         taken = devour(victim, int(policy.memory_bytes * OVER))
@@ -76,7 +76,7 @@ def test_a_replica_killed_for_memory_is_replaced_and_missed_by_nobody(site: Site
     floor(stream.hosts(since=ended).total() > 1, "nothing was asked after the replica had ended")
 
     assert not stream.failed, f"requests failed when a replica ran out of memory: {stream.told()}"
-    prompt(back, f"{policy.replaced_within_s:g} s after it was ended for memory, the replica did not serve")
+    assert back, f"{policy.replaced_within_s:g} s after it was ended for memory, the replica did not serve"
 
 
 def _began(part: Part) -> str:
