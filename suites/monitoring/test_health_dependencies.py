@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from harness import Measurement, control, defect, edit, floor, prompt, record, setting
+from harness import Measurement, control, defect, edit, floor, record, setting
 from harness.faults.dependency import DependencyName
 from harness.principals import ApiKey
 from harness.probes.reply import Reply
@@ -52,9 +52,9 @@ def test_each_lost_dependency_flips_readiness_and_is_named(site: Site) -> None:
     for name in DEPENDENCIES:
         loss = _loss(site, name)
 
-        prompt(loss.flipped, f"the loss of the {name} did not show in readiness {within}")
+        assert loss.flipped, f"the loss of the {name} did not show in readiness {within}"
         assert loss.named == {name}, f"while the {name} was lost the detail named {sorted(loss.named)}"
-        prompt(loss.returned, f"the return of the {name} did not show in readiness {within}")
+        assert loss.returned, f"the return of the {name} did not show in readiness {within}"
 
 
 @control(
@@ -106,10 +106,10 @@ def test_a_hung_dependency_is_seen_and_hangs_no_probe(site: Site) -> None:
     slowest_s = max(reply.elapsed_s for reply in asked)
     _measured(slowest_s, health.ready_budget_s, samples=len(asked))
 
-    prompt(slowest_s <= health.ready_budget_s, f"readiness took longer than {health.ready_budget_s:g} s")
-    prompt(flipped, f"{health.interval_s:g} s after everything hung, readiness had not changed")
+    assert slowest_s <= health.ready_budget_s, f"readiness took longer than {health.ready_budget_s:g} s"
+    assert flipped, f"{health.interval_s:g} s after everything hung, readiness had not changed"
     assert named == wanted, f"while everything hung the detail named {sorted(named)}"
-    prompt(returned, f"{health.interval_s:g} s after nothing hung any more, readiness had not changed back")
+    assert returned, f"{health.interval_s:g} s after nothing hung any more, readiness had not changed back"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
