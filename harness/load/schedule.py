@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import sqrt
 from typing import Final
@@ -37,12 +37,16 @@ def planned(phases: Iterable[Phase]) -> int:
     return sum(1 for _ in due_times(phases))
 
 
-def due_times(phases: Iterable[Phase]) -> Iterator[float]:
-    """Yield the second at which each request is due, from the plan's beginning, in order."""
+def due_times(phases: Iterable[Phase], chance: Callable[[], float] = lambda: 0.0) -> Iterator[float]:
+    """Yield the second at which each request is due, from the plan's beginning, in order.
+
+    chance: a number from 0 on and below 1 for each of them, by which it is late within its turn. Clients do
+    not take turns: without chance, no two requests would meet at a server that is quick.
+    """
     number, before, began = 0, 0.0, 0.0
     for phase in phases:
         after = before + phase.arrivals
         while number < after - _ROUNDING:
-            yield began + phase.at(number - before)
+            yield began + phase.at(min(number + chance(), after) - before)
             number += 1
         before, began = after, began + phase.for_s

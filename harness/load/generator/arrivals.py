@@ -6,6 +6,7 @@ import contextlib
 import gc
 import itertools
 import os
+import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -97,9 +98,10 @@ class OpenUser(User):
         self.paths = self.order.reach.paths
         phases = self.phases(self.order.rate, self.order.for_s)
         self._arrivals = Group()
-        self._plan: Iterator[float] = due_times(phases)
-        self._due = time.perf_counter() + next(self._plan, 0.0)
-        self.tally = Tally(self.order, type(self).__name__, planned=planned(phases), began=self._due)
+        self._plan: Iterator[float] = due_times(phases, random.random)
+        began = time.perf_counter()
+        self._due = began + next(self._plan, 0.0)
+        self.tally = Tally(self.order, type(self).__name__, planned=planned(phases), began=began)
         self.environment.events.request.add_listener(self.tally.took)
         self._ended = "it was stopped"
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,3 +54,15 @@ def test_every_plan_is_in_order_within_its_time_and_of_its_size(phases: list[Pha
     assert all(0 <= at <= sum(phase.for_s for phase in phases) + 1e-6 for at in due)
     assert abs(len(due) - sum(phase.arrivals for phase in phases)) <= 1
     assert planned(phases) == len(due)
+
+
+def test_by_chance_requests_meet_in_their_order_and_number() -> None:
+    phases = [Phase(for_s=10, from_rate=50, to_rate=50), Phase(for_s=10, from_rate=50, to_rate=0)]
+    chance = random.Random(1).random
+
+    due = list(due_times(phases, chance))
+
+    assert len(due) == planned(phases)
+    assert due == sorted(due)
+    assert all(0 <= late < 0.02 for late in (due[n] - n / 50 for n in range(500)))
+    assert min(b - a for a, b in pairwise(due[:500])) < 0.002, "two of them meet"
