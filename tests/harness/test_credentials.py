@@ -65,6 +65,19 @@ def test_keys_are_issued_by_administrators_of_their_tenant_in_turn(make, little,
     assert {body["tenant"] for _, body in made} == {"tenant-b"}
 
 
+def test_a_key_is_asked_for_again_where_a_server_fails_now_and_then(make, little):
+    usual, asked = little._answer, []
+
+    def answer(request, number):
+        asked.append(request)
+        return (500, {}, []) if len(asked) % 2 else usual(request, number)
+
+    little._answer = answer
+
+    assert make().key("reader").value
+    assert len(asked) == 4, "two keys, the administrator's before it"
+
+
 def test_keys_may_be_made_at_the_same_time(make):
     credentials = make()
     values: list[str] = []
