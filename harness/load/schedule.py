@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from math import sqrt
+from math import ceil, sqrt
 from typing import Final
 
 _ROUNDING: Final = 1e-9
+_TURNS: Final = 4  # within so many, requests come as close to one another as those of many clients do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +41,17 @@ def planned(phases: Iterable[Phase]) -> int:
 def due_times(phases: Iterable[Phase], chance: Callable[[], float] = lambda: 0.0) -> Iterator[float]:
     """Yield the second at which each request is due, from the plan's beginning, in order.
 
-    chance: a number from 0 on and below 1 for each of them, by which it is late within its turn. Clients do
+    chance: a number from 0 on and below 1 for each of them: by how much of a few turns it is late. Clients do
     not take turns: without chance, no two requests would meet at a server that is quick.
     """
+    plan = [*phases]
+    whole = sum(phase.arrivals for phase in plan)
+    turns = range(ceil(whole - _ROUNDING))
+    counts = sorted(min(turn + _TURNS * chance(), whole) for turn in turns)
     number, before, began = 0, 0.0, 0.0
-    for phase in phases:
+    for phase in plan:
         after = before + phase.arrivals
-        while number < after - _ROUNDING:
-            yield began + phase.at(min(number + chance(), after) - before)
+        while number < len(counts) and (counts[number] < after - _ROUNDING or phase is plan[-1]):
+            yield began + phase.at(counts[number] - before)
             number += 1
         before, began = after, began + phase.for_s

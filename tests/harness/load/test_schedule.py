@@ -64,5 +64,6 @@ def test_by_chance_requests_meet_in_their_order_and_number() -> None:
 
     assert len(due) == planned(phases)
     assert due == sorted(due)
-    assert all(0 <= late < 0.02 for late in (due[n] - n / 50 for n in range(500)))
-    assert min(b - a for a, b in pairwise(due[:500])) < 0.002, "two of them meet"
+    assert all(abs(due[n] - n / 50) < 0.08 for n in range(500))
+    near = sum(b - a < 0.002 for a, b in pairwise(due[:500]))
+    assert near > 20, "a tenth of a turn apart"
