@@ -31,7 +31,8 @@ CUT_OFF: Final = rollout("the replicas are killed at the switch, with what they 
 @released(STATE, broken_by=(LOGGED_OUT, COUNTED_ALONE, CUT_OFF))
 def test_what_the_policy_names_survives_a_rollback(site: Site) -> None:
     """A session holds, a quota stays used up, a revoked key stays shut, a request under way is answered."""
-    there_and_back(site)
+    for one in there_and_back(site).outcomes:
+        in_time(one.result == "taken", f"the {one.operation} of {one.version} was not taken: {one.why}")
     survive, rollouts, limit = site.policy.releases.survive, site.rollout, site.policy.rate.key
     rollouts.home()
     other = made(site, GOOD)
