@@ -89,7 +89,7 @@ def selftest(
         Path | None, typer.Option(metavar="FILE", help="Write the matrix and totals as JSON.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("-n", metavar="N", help="Workers. Default: one more than processors.")
+        int | None, typer.Option("-n", metavar="N", help="Workers. Default: one a processor, at least two.")
     ] = None,
     if_stale: Annotated[
         bool, typer.Option("--if-stale", help="Do nothing while every proof at hand still holds.")

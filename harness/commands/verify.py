@@ -158,5 +158,5 @@ def _write(path: Path, view: JournalView, proofs: Sequence[Proof]) -> None:
 
 
 def default_workers() -> int:
-    """How many deployments to try at once: one more than processors, as each waits half of its time."""
-    return (os.cpu_count() or 1) + 1
+    """How many deployments to try at once: one a processor, at least two."""
+    return max(2, os.cpu_count() or 2)
