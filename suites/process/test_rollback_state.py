@@ -8,7 +8,7 @@ from typing import Final
 from harness import defect, edit, floor, in_time, rollout, setting
 from harness.probes.message import Parts
 from harness.site import Site
-from suites.releases import GOOD, made, released, there_and_back
+from suites.releases import GOOD, made, released, taken, there_and_back
 
 STATE: Final = "process.rollback.state"
 SESSIONS: Final = "panotti/identity/sessions.py"
@@ -31,8 +31,7 @@ CUT_OFF: Final = rollout("the replicas are killed at the switch, with what they 
 @released(STATE, broken_by=(LOGGED_OUT, COUNTED_ALONE, CUT_OFF))
 def test_what_the_policy_names_survives_a_rollback(site: Site) -> None:
     """A session holds, a quota stays used up, a revoked key stays shut, a request under way is answered."""
-    for one in there_and_back(site).outcomes:
-        in_time(one.result == "taken", f"the {one.operation} of {one.version} was not taken: {one.why}")
+    taken(there_and_back(site))
     survive, rollouts, limit = site.policy.releases.survive, site.rollout, site.policy.rate.key
     rollouts.home()
     other = made(site, GOOD)

@@ -6,7 +6,7 @@ from typing import Final
 
 from harness import Observation, floor, record, rollout
 from harness.site import Site
-from suites.releases import FAILING, GOOD, made, released, there_and_back
+from suites.releases import FAILING, GOOD, made, released, taken, there_and_back
 from suites.replicas import detail, looks
 
 VERSIONS: Final = "process.rollback.versions"
@@ -21,7 +21,8 @@ def test_a_kept_release_comes_back_with_its_image_and_settings(site: Site) -> No
     """A rollback to a version runs the image and the settings that it had, whatever its tag means by now."""
     rollouts, base = site.rollout, site.rollout.home()
     first = _running(site)
-    there_and_back(site)
+    taken(there_and_back(site))
+    assert _running(site) == first, f"what runs is not {base.told}, as it ran at first"
     rollouts.home()
     kept = made(site, GOOD)
     rollouts.move_tag(kept, made(site, FAILING))
