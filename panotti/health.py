@@ -76,6 +76,10 @@ class InThread:
         """Nothing is kept."""
 
 
+# A probe that bounds itself by the same timeout is not cut off while it gives its connection back.
+SLACK = 0.25
+
+
 class Monitor:
     """Asks every dependency each `interval` seconds and waits at most `timeout` seconds for the answer."""
 
@@ -114,7 +118,7 @@ class Monitor:
     async def _one(self, name: str) -> DependencyStatus:
         answer = self._probes[name].ask()
         try:
-            return DependencyStatus(reason=await asyncio.wait_for(answer, self._timeout))
+            return DependencyStatus(reason=await asyncio.wait_for(answer, self._timeout + SLACK))
         except TimeoutError:
             return DependencyStatus(reason=f"no answer within {self._timeout:g} s")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from anyio import CapacityLimiter
@@ -66,7 +66,11 @@ async def open_services(
     )
     pool = CapacityLimiter(settings.thread_pool_size)
     monitor = _monitor(settings, backends)
-    try:
+    async with AsyncExitStack() as closing:
+        # Each is closed whatever becomes of the others: a lost database must leave no connection to Redis.
+        closing.push_async_callback(backends.counters.aclose)
+        closing.push_async_callback(database.close)
+        closing.push_async_callback(monitor.stop)
         await backends.counters.prepare()
         async with database.writing() as connection:
             await idempotency.forget(connection)
@@ -84,10 +88,6 @@ async def open_services(
             monitor=monitor,
             in_flight=in_flight,
         )
-    finally:
-        await monitor.stop()
-        await database.close()
-        await backends.counters.aclose()
 
 
 def _monitor(settings: Settings, backends: Backends) -> Monitor:

@@ -69,7 +69,7 @@ def test_each_lost_dependency_flips_readiness_and_is_named(site: Site) -> None:
                 f"    {READY}",
                 f"    await services_of(request.scope).monitor.ask()\n    {READY}",
             ),
-            edit("", MONITOR, "await asyncio.wait_for(answer, self._timeout)", "await answer"),
+            edit("", MONITOR, "await asyncio.wait_for(answer, self._timeout + SLACK)", "await answer"),
             PATIENT,
         ),
         edit(
@@ -83,7 +83,7 @@ def test_each_lost_dependency_flips_readiness_and_is_named(site: Site) -> None:
             edit(
                 "",
                 MONITOR,
-                "await asyncio.wait_for(answer, self._timeout)",
+                "await asyncio.wait_for(answer, self._timeout + SLACK)",
                 "await asyncio.wait_for(answer, 60 * self._timeout)",
             ),
             PATIENT,
