@@ -22,7 +22,6 @@ def test_a_kept_release_comes_back_with_its_image_and_settings(site: Site) -> No
     rollouts, base = site.rollout, site.rollout.home()
     first = _running(site)
     taken(there_and_back(site))
-    assert _running(site) == first, f"what runs is not {base.told}, as it ran at first"
     rollouts.home()
     kept = made(site, GOOD)
     rollouts.move_tag(kept, made(site, FAILING))
