@@ -49,9 +49,9 @@ def due_times(phases: Iterable[Phase], chance: Callable[[], float] = lambda: 0.0
     turns = range(ceil(whole - _ROUNDING))
     counts = sorted(min(turn + _TURNS * chance(), whole) for turn in turns)
     number, before, began = 0, 0.0, 0.0
-    for phase in plan:
+    for place, phase in enumerate(plan, start=1):
         after = before + phase.arrivals
-        while number < len(counts) and (counts[number] < after - _ROUNDING or phase is plan[-1]):
+        while number < len(counts) and (counts[number] < after - _ROUNDING or place == len(plan)):
             yield began + phase.at(counts[number] - before)
             number += 1
         before, began = after, began + phase.for_s

@@ -67,3 +67,9 @@ def test_by_chance_requests_meet_in_their_order_and_number() -> None:
     assert all(abs(due[n] - n / 50) < 0.08 for n in range(500))
     near = sum(b - a < 0.002 for a, b in pairwise(due[:500]))
     assert near > 20, "a tenth of a turn apart"
+
+
+def test_one_phase_may_come_twice_in_a_plan() -> None:
+    burst, pause = Phase(for_s=1, from_rate=2, to_rate=2), Phase(for_s=3, from_rate=0, to_rate=0)
+
+    assert list(due_times([burst, pause, burst])) == pytest.approx([0.0, 0.5, 4.0, 4.5])
