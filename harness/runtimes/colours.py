@@ -62,6 +62,8 @@ class Colours:
         self.network = network
         self.topology: Replicated = topology
         self.releasing: Releasing = topology.release
+        # What a defect has laid over an image goes with its last replica, and comes back with the next one.
+        self._seen: dict[str, Standing] = {}
 
     @classmethod
     def find(cls, engine: Engine, contract: Contract) -> Colours:
@@ -162,11 +164,13 @@ class Colours:
         return place
 
     def _example(self, image: str) -> Standing:
-        """A replica to do as: one of the same image where there is one, else any."""
+        """A replica to do as: one of the same image where one has been seen, else any."""
         found = [one for standing in self.both().values() for one in standing]
         if not found:
             raise StageError("no replica stands at either colour", remedy="harness down, and up again.")
-        return next((one for one in found if one.told["Image"] == image), found[0])
+        for one in found:
+            self._seen.setdefault(one.told["Image"], one)
+        return self._seen.get(image, found[0])
 
     def _places(self) -> list[Place]:
         """The networks of a replica, the first one first."""

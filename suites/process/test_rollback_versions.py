@@ -22,7 +22,8 @@ def test_a_kept_release_comes_back_with_its_image_and_settings(site: Site) -> No
     rollouts, base = site.rollout, site.rollout.home()
     first = _running(site)
     taken(there_and_back(site))
-    rollouts.home()
+    returned_to = rollouts.serving()
+    assert returned_to == base, f"{returned_to.told if returned_to else 'nothing'} serves, and not {base.told}"
     kept = made(site, GOOD)
     rollouts.move_tag(kept, made(site, FAILING))
     rollouts.cool()

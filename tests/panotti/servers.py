@@ -155,7 +155,9 @@ class Network:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._lost = threading.Event()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._ends: list[socket.socket] = []
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def lose(self) -> None:
         """All connections that there are."""
@@ -163,7 +165,11 @@ class Network:
         self._lost = threading.Event()
 
     def close(self) -> None:
-        self._listener.close()
+        # A thread that waits for the next connection is not woken by closing alone.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
+        for each in (self._listener, *self._ends):
+            each.close()
 
     def _accept(self) -> None:
         while True:
@@ -172,6 +178,7 @@ class Network:
             except OSError:
                 return
             far = socket.create_connection(("127.0.0.1", self._target))
+            self._ends += (near, far)
             for source, sink in ((near, far), (far, near)):
                 threading.Thread(target=_copy, args=(source, sink, self._lost), daemon=True).start()
 
