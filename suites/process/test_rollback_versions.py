@@ -22,8 +22,7 @@ def test_a_kept_release_comes_back_with_its_image_and_settings(site: Site) -> No
     rollouts, base = site.rollout, site.rollout.home()
     first = _running(site)
     taken(there_and_back(site))
-    returned_to = rollouts.serving()
-    assert returned_to == base, f"{returned_to.told if returned_to else 'nothing'} serves, and not {base.told}"
+    assert rollouts.serving() == base, f"what serves after the return is not {base.told}"
     kept = made(site, GOOD)
     rollouts.move_tag(kept, made(site, FAILING))
     rollouts.cool()
