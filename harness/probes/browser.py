@@ -40,6 +40,8 @@ _ARGUMENTS: Final = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Where interfaces change it would reload its error page, and that ends the next try.
+    "--disable-auto-reload",
     # The testing profile lists https origins and speaks plain HTTP; mixed content is not what is tested.
     "--allow-running-insecure-content",
     "--disable-features=LocalNetworkAccessChecks,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable",

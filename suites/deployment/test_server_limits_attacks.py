@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from harness import control, edit, floor, prompt, setting
+from harness import control, defect, edit, floor, prompt, setting
 from harness.probes.meanwhile import meanwhile
 from harness.probes.raw import RawReply
 from harness.probes.reply import Reply
@@ -19,11 +19,15 @@ ASKED = 6  # answers to a bystander, of which five came before the attack
 BOMB = 512 * 1024
 JSON = {"Content-Type": "application/json"}
 
-BLOCKING = edit(
+BLOCKING = defect(
     "whoever sends a head holds the worker up",
-    "panotti/protocol.py",
-    "            self.head_bytes += len(data)\n",
-    '            self.head_bytes += len(data)\n            __import__("time").sleep(0.25)\n',
+    edit(
+        "",
+        "panotti/protocol.py",
+        "            self.head_bytes += len(data)\n",
+        '            self.head_bytes += len(data)\n            __import__("time").sleep(1)\n',
+    ),
+    setting(WORKERS=1),
 )
 NO_HEADER_LIMIT = setting(title="no time limit for headers", HEADER_TIMEOUT=3600)
 NO_BODY_LIMIT = setting(title="no time limit for a body", BODY_TIMEOUT=3600)

@@ -135,7 +135,7 @@ FILE_SECRET_SHOWN = edit(
 )
 
 
-@control(ID, prove_in="testing", broken_by=(EXPORTED, VARIABLE_OF_THE_IMAGE))
+@control(ID, broken_by=(EXPORTED, VARIABLE_OF_THE_IMAGE))
 def test_no_secret_in_the_environment(site: Site) -> None:
     """The environment of the server's processes, and of its container, holds no secret."""
     if not site.policy.startup.from_environment:
