@@ -25,7 +25,7 @@ BLOCKING = defect(
         "",
         "panotti/protocol.py",
         "            self.head_bytes += len(data)\n",
-        '            self.head_bytes += len(data)\n            __import__("time").sleep(1)\n',
+        '            self.head_bytes += len(data)\n            __import__("time").sleep(0.6)\n',
     ),
     setting(WORKERS=1),
 )
