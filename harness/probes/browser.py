@@ -49,7 +49,7 @@ _ARGUMENTS: Final = (
 _TIMEOUT_MS: Final = 10_000
 _SHOWN: Final = 500
 _DISTURBED: Final = "net::ERR_NETWORK_CHANGED"
-_ERROR_PAGE: Final = "chrome-error://chromewebdata/"  # of the try before, which may still be arriving
+_OVERTAKEN: Final = "interrupted by another navigation"  # the error page of the try before, still arriving
 _DISTURBED_AT_MOST: Final = 5
 
 
@@ -280,7 +280,7 @@ def _go(page: Page, url: str) -> None:
         try:
             page.goto(url)
         except Error as cause:
-            if not left or not any(sign in cause.message for sign in (_DISTURBED, _ERROR_PAGE)):
+            if not left or not any(sign in cause.message for sign in (_DISTURBED, _OVERTAKEN)):
                 raise
         else:
             return
