@@ -66,7 +66,8 @@ doctor: setup ## what this machine can do
 	$(HARNESS) doctor
 
 releases: setup ## twenty releases in a row, good and bad, while writes go on; figures in the report
-	$(HARNESS) verify -p production --policy bench/releases.toml -c process.rollback.recovery --report
+	$(HARNESS) verify -p production --policy bench/releases.toml -c process.rollback.recovery; \
+	status=$$?; $(HARNESS) report latest; exit $$status
 
 bench: setup ## the figures that are promised, as ratios of one run
 	$(PY) -m bench
