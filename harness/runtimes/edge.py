@@ -13,6 +13,7 @@ from typing import Final
 from harness.errors import ProbeFailed
 from harness.releases.stage import Colour
 from harness.runtimes.engine import Box
+from harness.runtimes.handing import folder_for_all
 
 SERVING: Final = "serving"
 _FILE: Final = f"{SERVING}.map"
@@ -94,7 +95,7 @@ class Edge:
 
 def write_serving(folder: Path, colour: Colour) -> None:
     """Write what the edge begins with, in one step: it finds the old colour or the new one."""
-    folder.mkdir(mode=0o755, exist_ok=True)
+    folder_for_all(folder)
     fresh = folder / f".{_FILE}"
     fresh.write_text(f"{_KEY} {colour}\n", encoding="ascii")
     fresh.chmod(0o444)

@@ -14,6 +14,20 @@ def open_to_all(folder: Path) -> None:
         path.chmod(0o755 if path.is_dir() else 0o444)
 
 
+def folder_for_all(folder: Path) -> None:
+    """Make a folder that everybody may enter and list, whatever this user's umask takes away."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+
+
+def readable_to_all(folder: Path) -> None:
+    """Let everybody read a folder and all below it, and run what its owner may run."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o555 if path.is_dir() or mode & 0o100 else 0o444))
+
+
 def hand_over(folder: Path, hardening: Hardening) -> None:
     """Let the container's user read a folder of secrets, and as few others as this user may arrange."""
     if os.geteuid() == 0 and hardening.owner:

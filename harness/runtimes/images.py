@@ -27,6 +27,7 @@ from harness.records import Event
 from harness.runtimes.base import base_image
 from harness.runtimes.engine import Engine
 from harness.runtimes.files import room_on_disk
+from harness.runtimes.handing import readable_to_all
 from harness.runtimes.interpreter import locked, pip
 from harness.runtimes.revision import revision
 from harness.target import Image, Source
@@ -173,9 +174,8 @@ class Builder:
         def fill(context: Path) -> None:
             for path, text in texts.items():
                 file = context / "package" / path
-                file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+                file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8")
-                file.chmod(0o644)
             (context / "Dockerfile").write_text(recipe, encoding="utf-8")
 
         return self._built(name, image, fill)
@@ -196,6 +196,7 @@ class Builder:
                 context = self.workspace.folder("context")
                 with room_on_disk(context):
                     fill(context)
+                readable_to_all(context)
                 arguments = {"BASE": base, "VERSION": _version(), "REVISION": revision()}
                 self.engine.build(context, name, arguments)
                 shutil.rmtree(context)

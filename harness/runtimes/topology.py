@@ -18,7 +18,7 @@ from harness.runtimes import StartFailure
 from harness.runtimes.edge import SERVING, write_serving
 from harness.runtimes.engine import Box, Engine, Subnet, SubnetTaken
 from harness.runtimes.files import Folders, room_on_disk, write_files, write_secrets
-from harness.runtimes.handing import hand_over, open_to_all
+from harness.runtimes.handing import folder_for_all, hand_over, open_to_all
 from harness.runtimes.hardening import Hardening
 from harness.runtimes.launch import Plan
 from harness.runtimes.overlay import write_package
@@ -159,7 +159,7 @@ def provide(found: Realised, authority: Authority) -> None:
     plan, contract = found.plan, found.contract
     for name, service in found.topology.services.items():
         folder = found.folder / name
-        folder.mkdir(mode=0o755, exist_ok=True)
+        folder_for_all(folder)
         if name != contract.application and service.x_secrets:
             files = {secret: plan.made[secret] for secret in service.x_secrets}
             write_secrets(folder / "secrets", files, owner=_owner(service))
@@ -169,7 +169,7 @@ def provide(found: Realised, authority: Authority) -> None:
     write_serving(found.folder / contract.edge / SERVING, Colour.BLUE)
     for path, text in plan.overlay.topology.items():
         target = found.folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
+        folder_for_all(target.parent)
         target.write_text(text, encoding="utf-8")
         target.chmod(0o444)
 
@@ -189,7 +189,7 @@ def _provide_application(found: Realised, authority: Authority) -> None:
     plan, contract = found.plan, found.contract
     service = found.topology.services[contract.application]
     folders = Folders(root=found.folder / contract.application)
-    folders.root.mkdir(mode=0o755, exist_ok=True)
+    folder_for_all(folders.root)
     elsewhere = set(contract.secrets) - set(service.x_secrets)
     files = {name: value for name, value in plan.secret_files.items() if name not in elsewhere}
     leaf = authority.issue(service=contract.application) if plan.leaf else None
