@@ -162,6 +162,8 @@ class Site:
             stage, workshop = self.deployment.stage(), self.runtime.workshop(self.profile)
         except CannotShow as cause:
             not_verified(str(cause))
+        # An edge that checks nothing answers before every replica does.
+        floor(self.ready(within_s=_RECOVERY_S), "not every replica answers at its own door")
         return RolloutProbe(
             stage,
             self.policy.releases.watch,
