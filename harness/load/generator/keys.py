@@ -14,6 +14,8 @@ from harness.load.generator.asking import exchange
 from harness.load.order import Order
 from harness.principals import TENANT
 
+# Too many requests, and overloaded for the moment (RFC 6585, RFC 9110): the load of a run before may be why.
+_LATER: Final = frozenset({429, 503})
 _TRIES: Final = 8
 _PAUSE_S: Final = 1.0
 
@@ -68,7 +70,7 @@ def _patiently(
                 f"{order.reach.base_url} is not up: {cause}",
                 remedy="Bring it up (harness up PROFILE), or name another with --base-url.",
             ) from None
-        if status != 429:
+        if status not in _LATER:
             break
         gevent.sleep(_PAUSE_S)
     return status, answer

@@ -144,6 +144,20 @@ def test_a_target_without_administration_has_one_key(order: Order, remembering: 
     assert keys == {order.reach.key}
 
 
+def test_a_server_that_is_busy_for_the_moment_is_asked_for_a_key_again(order: Order, little: Any) -> None:
+    keys = ("POST", "/admin/api-keys")
+    little.answers[keys] = (503, {})
+
+    def recover(_: dict[str, Any]) -> float:
+        if len(little.seen) == 2:
+            del little.answers[keys]
+        return 0.0
+
+    little.delays = recover
+
+    assert undelivered(generate(find_scenario("steady"), order)) == ""
+
+
 def test_one_that_does_not_end_is_ended(
     order: Order, monkeypatch: pytest.MonkeyPatch, space: Workspace
 ) -> None:
