@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from harness import control, defect, edit, floor, prompt, setting
+from harness import control, defect, edit, floor, in_time, prompt, setting
 from harness.probes.meanwhile import meanwhile
 from harness.probes.raw import RawReply
 from harness.probes.reply import Reply
@@ -123,7 +123,7 @@ def _ended(reply: RawReply) -> bool:
 
 
 def _assert_served(served: list[Reply]) -> None:
-    floor(len(served) >= ASKED, f"a bystander was answered {len(served)} times only")
+    in_time(len(served) >= ASKED, f"a bystander was answered {len(served)} times only")
     unserved = [reply.status or reply.error for reply in served if not reply.ok]
     assert not unserved, (
         f"of {len(served)} requests of a bystander {len(unserved)} were not served: {unserved[0]}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from harness import Measurement, control, edit, floor, in_time, record, setting
+from harness import Measurement, control, edit, in_time, record, setting
 from harness.principals import ApiKey, User
 from harness.probes.burst import BurstResult
 from harness.probes.reply import Reply
@@ -65,7 +65,7 @@ def test_liveness_answers_in_time_while_the_pool_is_saturated(site: Site) -> Non
             site.meanwhile(lambda: _ask(looked, path, until=load, key=key)) as details,
         ):
             replies = _ask(asked, live, until=load)
-    floor(replies, "the logins were over before liveness could be asked")
+    in_time(replies, "the logins were over before liveness could be asked")
     failed = [reply.status or reply.error for reply in replies if reply.status != 200]
     slowest_s, budget_s = max(reply.elapsed_s for reply in replies), site.policy.server.liveness_budget_s
     _measured(slowest_s, budget_s, samples=len(replies))
@@ -105,7 +105,7 @@ def test_blocking_work_runs_in_a_pool_of_the_configured_size(site: Site) -> None
     threads = [len(use.busy) for use in watch.result()]
     pool_s = sum(sum(use.busy.values()) for use in watch.result())
     loop_s = sum(use.main_s for use in watch.result())
-    floor(pool_s + loop_s >= WORK_S / 2, "too little work was seen to tell which threads did it")
+    in_time(pool_s + loop_s >= WORK_S / 2, "too little work was seen to tell which threads did it")
 
     assert pool_s > loop_s, f"the event loops did {loop_s:.1f} s of the work, the pools {pool_s:.1f} s"
     assert max(threads) <= size, (

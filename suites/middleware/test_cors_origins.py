@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness import control, defect, edit, floor, setting
+from harness import control, defect, edit, floor, in_time, setting
 from harness.policy import load_policies
 from harness.probes.cors import FOREIGN, lets_read, lets_send, listed_origin, lookalikes, varies_by_origin
 from harness.probes.reply import Reply
@@ -239,13 +239,13 @@ def test_a_used_up_quota_is_answered_like_any_request(site: Site) -> None:
     key, started = site.key(), site.contract.path("recordings.started")
     quota = site.policy.rate.key.quota
     burst = site.burst(2 * quota, started, method="POST", key=key, json={}, stop_at=429)
-    floor(burst.of(429), f"no 429 within {len(burst.hits)} requests of one key")
+    in_time(burst.of(429), f"no 429 within {len(burst.hits)} requests of one key")
     replies = {
         origin: site.http.post(started, key=key, json={}, origin=origin)
         for origin in (*site.policy.cors.origins, FOREIGN)
     }
     got = {reply.status for reply in replies.values()}
-    floor(got == {429}, f"the quota did not stay used up: {got}")
+    in_time(got == {429}, f"the quota did not stay used up: {got}")
 
     _decided(site, replies)
 
