@@ -27,7 +27,6 @@ from harness.summary import footer, matrix, reasons, selftest_status, totals, ve
 from harness.workspace import Workspace
 
 _RAN = {0, 1}  # pytest's own statuses for "came to its end"
-_ALONE = ("-n", "0")
 _KILLED = 2  # how often Ctrl-C was pressed
 
 
@@ -50,12 +49,11 @@ class Ran:
 
 
 def verify(options: Options, suites: Path, console: Console) -> Ran:
-    """Verify the profiles at the same time, one child each; one with a topology takes several workers."""
+    """Verify the profiles at the same time, one child each."""
     assembly = Assembly(options)
     profiles = options.asked_profiles
-    topology = assembly.target.contract.launch.topology
-    long = profiles if len(profiles) == 1 else topology.profiles if topology else ()
-    shares = {p: ["--profile", p, *options.arguments(), *(() if p in long else _ALONE)] for p in profiles}
+    side_by_side = ("-n", "0") if len(profiles) > 1 else ()  # the profiles fill the machine as they are
+    shares = {p: ["--profile", p, *options.arguments(), *side_by_side] for p in profiles}
     ran = _run(assembly, suites, shares, console)
     for part in verdicts(ran.view):
         console.print(part)
