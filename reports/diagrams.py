@@ -46,7 +46,14 @@ def diagram_svg(diagram: Diagram, kind_of: KindOf) -> Markup:
 
 
 def _zones(diagram: Diagram) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(node.zone for node in diagram.nodes))
+    """Return the columns from left to right: the first node's zone, then each by its hops from there."""
+    zones = {node.name: node.zone for node in diagram.nodes}
+    joined = [(zones.get(hop.source), zones.get(hop.target)) for hop in diagram.hops]
+    reached = list(zones.values())[:1]
+    for zone in reached:  # grows meanwhile
+        found = dict.fromkeys(other for one, other in joined if one == zone and other is not None)
+        reached += [other for other in found if other not in reached]
+    return tuple(dict.fromkeys([*reached, *zones.values()]))
 
 
 def _left(column: int) -> float:

@@ -108,3 +108,22 @@ def test_a_hop_has_the_colour_of_its_worst_control_and_leads_to_it() -> None:
     assert float(hops[1].get("x1", "0")) > float(hops[1].get("x2", "0"))
     assert [link.get("href") for link in root.iter("a")] == ["#one.two.three"]
     assert {"left", "right", "a", "<b>", "TLS"} <= set(texts(drawn))
+
+
+def test_zones_stand_in_the_order_in_which_hops_lead_through_them() -> None:
+    diagram = Diagram(
+        page="topology",
+        title="ways",
+        nodes=tuple(
+            Node(name=name, label="", zone=f"{name}s") for name in ("client", "store", "spare", "edge", "app")
+        ),
+        hops=(
+            Hop(source="app", target="store"),
+            Hop(source="edge", target="app"),
+            Hop(source="client", target="edge"),
+        ),
+    )
+
+    zones = [text for text in texts(diagram_svg(diagram, lambda _: "")) if text.endswith("s")]
+
+    assert zones == ["clients", "edges", "apps", "stores", "spares"]
