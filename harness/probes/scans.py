@@ -27,6 +27,7 @@ from harness.scans import Scan
 from harness.scans.advisories import Snapshot
 from harness.scans.audit import audit
 from harness.scans.code import scan_code
+from harness.scans.packed import unpacked
 from harness.scans.repository import clone, commit, history, tree
 from harness.scans.secrets import Text, scan_secrets
 from harness.scans.service import Service, advisories, served
@@ -186,6 +187,8 @@ class ScanProbe:
             for entry in entry_points(group="harness.reporting", name="write_all"):
                 entry.load()(journal, formats, reports)
             write(self._files("outputs"), reports)
+            for page in reports.rglob("*.html"):
+                page.write_bytes(unpacked(page.read_bytes()))
             files = [
                 file for root in (journal, reports) for file in sorted(root.rglob("*")) if file.is_file()
             ]
