@@ -14,5 +14,10 @@ def unpacked(page: bytes) -> bytes:
     """Return a page with its packed blocks as text.
 
     Packed, a secret in one of them would not be seen, and a repetition can look like the key of some issuer.
+    They are broken into lines, which is what scanners read one by one.
     """
-    return _BLOCK.sub(lambda block: block[1] + zlib.decompress(base64.b64decode(block[2])), page)
+    return _BLOCK.sub(lambda block: block[1] + _lines(zlib.decompress(base64.b64decode(block[2]))), page)
+
+
+def _lines(text: bytes) -> bytes:
+    return text.replace(b'",', b'",\n')
