@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.records import Exchange
+from harness.scans.packed import unpacked
 from reports import as_html
 from reports.model import Gate, ReportModel
 from tests.reports import sample
@@ -203,3 +204,15 @@ def test_a_cell_of_very_many_findings_embeds_the_telling_ones(tmp_path: Path) ->
     assert details["left"]["production"] == 20
     assert len(shown) == 40
     assert shown.count("fail") == 1
+
+
+def test_a_search_for_secrets_reads_what_the_page_packs(text: str) -> None:
+    """The form of a block is known at two places: here they meet."""
+    blocks = text.count('data-block="')
+    opened = unpacked(text.encode()).decode()
+
+    assert blocks
+    assert opened.count('data-block="') >= blocks
+    assert "curl -" not in "".join(re.findall(r'data-block="[^"]*">([^<]*)<', text))
+    assert opened.count("curl -") > text.count("curl -")
+    assert not re.search(r'data-block="[^"]*">eJ', opened)
