@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 RUN_LABEL = "panotti.harness.run"
@@ -34,6 +35,8 @@ _QUIET_S = 3.0
 _LIMIT_S = 90.0
 _ASK_S = 10.0
 _AT_ONCE = 8
+
+Found = dict[str, Any]
 
 
 def main(run_id: str, directory: str) -> None:
@@ -111,7 +114,7 @@ def _environment(pid: int) -> list[bytes]:
         return []
 
 
-Ask = Callable[[str, str], "list[dict[str, str]] | dict[str, list[dict[str, str]]] | None"]
+Ask = Callable[[str, str], "list[Found] | dict[str, list[Found]] | None"]
 
 
 def _remove(ask: Ask, listing: str, removal: str, run_id: str) -> int:
@@ -119,13 +122,31 @@ def _remove(ask: Ask, listing: str, removal: str, run_id: str) -> int:
     answer = ask("GET", f"{listing}filters={label}")
     objects = (answer.get("Volumes") or []) if isinstance(answer, dict) else (answer or [])
 
-    def remove(thing: dict[str, str]) -> None:
-        with contextlib.suppress(OSError, HTTPException):
-            ask("DELETE", removal.format_map(thing))
+    def remove(group: list[Found]) -> None:
+        for thing in group:
+            with contextlib.suppress(OSError, HTTPException):
+                ask("DELETE", removal.format_map(thing))
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        pool.map(remove, objects)
+        pool.map(remove, neighbours(objects))
     return len(objects)
+
+
+def neighbours(objects: Iterable[Found]) -> list[list[Found]]:
+    """Group the containers that share a network, directly or by others; what is in none stays by itself.
+
+    Docker before 24 can lock up for good where two leave a network at the same moment (moby/moby#46661).
+    """
+    groups: list[tuple[set[str], list[Found]]] = []
+    for thing in objects:
+        networks = set(thing.get("NetworkSettings", {}).get("Networks") or ())
+        group = [thing]
+        for names, found in [one for one in groups if one[0] & networks]:
+            groups.remove((names, found))
+            networks |= names
+            group = found + group
+        groups.append((networks, group))
+    return [group for _, group in groups]
 
 
 def _asker() -> Ask | None:
@@ -137,12 +158,12 @@ def _asker() -> Ask | None:
     if scheme not in {"unix", "tcp"}:
         return None
 
-    def ask(method: str, path: str) -> list[dict[str, str]] | dict[str, list[dict[str, str]]] | None:
+    def ask(method: str, path: str) -> list[Found] | dict[str, list[Found]] | None:
         connection = _UnixConnection(rest) if scheme == "unix" else HTTPConnection(rest, timeout=_ASK_S)
         with contextlib.closing(connection):
             connection.request(method, path)
             body = connection.getresponse().read()
-        parsed: list[dict[str, str]] | None = json.loads(body) if method == "GET" else None
+        parsed: list[Found] | dict[str, list[Found]] | None = json.loads(body) if method == "GET" else None
         return parsed
 
     return ask

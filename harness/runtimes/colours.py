@@ -17,7 +17,7 @@ from harness.runtimes.files import room_on_disk
 from harness.runtimes.handing import open_to_all
 from harness.runtimes.launch import resolve
 from harness.runtimes.likeness import like
-from harness.runtimes.realised import OVERLAY, each
+from harness.runtimes.realised import OVERLAY, each, remove_in_turn
 
 VERSION: Final = "panotti.release.version"
 SCHEMA: Final = "panotti.release.schema"
@@ -153,7 +153,7 @@ class Colours:
             replace(place, aliases=(name, f"{name}-{colour}")) if place.network == self.network else place
             for place in self._places()
         ]
-        each(lambda one: one.box.remove(), self.at(colour))
+        remove_in_turn(one.box for one in self.at(colour))
         return each(lambda _: self.engine.place(request, {}, places), range(number))
 
     def _members(self) -> list[Standing]:

@@ -155,7 +155,7 @@ class Realised:
             networks, self.networks = self.networks, {}
             volumes, self.volumes = self.volumes, {}
         boxes += [*others, *(box for name in networks.values() for box in self.engine.boxes(name))]
-        each(lambda box: box.remove(), {box.id: box for box in boxes}.values())
+        remove_in_turn({box.id: box for box in boxes}.values())
         each(self.engine.remove_network, networks.values())
         each(self.engine.remove_volume, volumes.values())
 
@@ -201,6 +201,16 @@ def each(work: Callable[[S], T], things: Iterable[S]) -> list[T]:
         return []
     with ThreadPoolExecutor(max_workers=len(todo)) as pool:
         return [future.result() for future in [pool.submit(work, thing) for thing in todo]]
+
+
+def remove_in_turn(boxes: Iterable[Box]) -> None:
+    """Remove containers of the same networks; the first error is raised when all have been tried.
+
+    Docker before 24 can lock up for good where two leave a network at the same moment (moby/moby#46661).
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        for future in [pool.submit(box.remove) for box in boxes]:
+            future.result()
 
 
 def dead(found: Realised) -> Iterator[Casualty]:

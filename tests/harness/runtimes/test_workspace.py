@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import select
 import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,6 +153,43 @@ def test_the_watchdog_takes_a_daemon_that_is_not_there_for_nothing_to_do(
         assert watchdog.remove_docker_objects("none") == 0
 
 
+def test_what_shares_a_network_is_removed_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    networks = {"edge": ["public", "shared"], "app": ["shared", "data"], "store": ["data"], "other": ["own"]}
+    listed = [_in(name, found) for name, found in networks.items()]
+    leaving: set[str] = set()
+    met: list[set[str]] = []
+    together = threading.Barrier(2, timeout=10)
+
+    def ask(method: str, path: str) -> list[dict[str, Any]]:
+        if method == "GET":
+            return listed if path.startswith("/containers") else []
+        name = path.removeprefix("/containers/").partition("?")[0]
+        leaving.add(name)
+        met.append({*leaving})
+        if name in {"edge", "other"}:
+            together.wait()  # what shares no network does not wait for another's end
+        leaving.remove(name)
+        return []
+
+    monkeypatch.setattr(watchdog, "_asker", lambda: ask)
+
+    assert watchdog.remove_docker_objects("a-run") == len(networks)
+    assert {name for found in met for name in found} == set(networks)
+    assert all(len(found - {"other"}) <= 1 for found in met)
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
+def test_neighbours_are_found_in_whatever_order_they_are_listed(order: tuple[int, ...]) -> None:
+    names = [["public", "shared"], ["shared", "data"], ["data"]]
+    chain = [_in(n, names[n]) for n in order]
+    alone = [_in(3, ["own"]), {"Name": "a volume"}, {"Name": "b"}]
+
+    groups = watchdog.neighbours([*chain, *alone])
+
+    assert sorted(map(len, groups)) == [1, 1, 1, 3]
+    assert {one["Id"] for one in max(groups, key=len)} == {*order}
+
+
 @pytest.mark.parametrize(("word", "left"), [("goodbye\n", True), ("", False), ("nonsense", False)])
 def test_only_the_goodbye_word_dismisses_the_watchdog(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: str, left: bool
@@ -173,6 +213,11 @@ def test_a_sweep_that_always_finds_something_ends_in_time(
     watchdog.sweep("no-such-run", tmp_path / "none")
 
     assert not (tmp_path / "none").exists()
+
+
+def _in(name: object, networks: list[str]) -> dict[str, Any]:
+    """Return a container of some networks, as Docker lists it."""
+    return {"Id": name, "NetworkSettings": {"Networks": {network: {} for network in networks}}}
 
 
 def _killed(*arguments: str) -> tuple[str, Path, int, int]:
