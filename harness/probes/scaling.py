@@ -42,7 +42,8 @@ class ScalingProbe:
         for _ in range(_TRIES):
             stage = self._loaded(replicas, _OVER * self._able(len(replicas)), _LOADED_S)
             self._cost_s = stage.cost_s
-            if not stage.kept_up:
+            # The first rate is a guess: where it was hardly too much, what a request cost says the next one.
+            if stage.held_back and not stage.kept_up:
                 break
         return stage
 

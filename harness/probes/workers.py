@@ -45,6 +45,10 @@ class Workers:
             self.close()
             raise NotVerified(f"{len(self._lines)} of {every} workers could be reached one by one")
 
+    def __len__(self) -> int:
+        """Return how many there are, of all replicas."""
+        return len(self._lines)
+
     @property
     def pids(self) -> tuple[int, ...]:
         """What the workers of the first replica call themselves."""

@@ -15,8 +15,7 @@ from harness.probes.threads import ThreadUse
 from harness.probes.workers import Workers
 from harness.site import Site
 
-AT_ONCE = 16  # logins in flight: twice what the pools of all workers take
-WARM_UP = 24  # what a worker prepares at its first login may run elsewhere
+OVER = 2  # times the logins in flight that the pools of all workers take
 WORK_S = 2.0  # processor time of both workers after which threads can be told apart
 WATCHED_S = 10.0  # at most
 LOOK_EVERY_S = 0.03
@@ -61,7 +60,7 @@ def test_liveness_answers_in_time_while_the_pool_is_saturated(site: Site) -> Non
     with site.workers() as asked, site.workers() as looked:
         quiet = [reply.elapsed_s for _ in range(QUIET_ASKS) for reply in asked.ask("GET", live)]
         with (
-            site.meanwhile(lambda: _logins(site, user)) as load,
+            site.meanwhile(lambda: _logins(site, user, asked)) as load,
             site.meanwhile(lambda: _ask(looked, path, until=load, key=key)) as details,
         ):
             replies = _ask(asked, live, until=load)
@@ -94,14 +93,14 @@ def test_blocking_work_runs_in_a_pool_of_the_configured_size(site: Site) -> None
     """However many logins arrive, each worker verifies passwords in no more threads than the pool has."""
     path, key, user = site.contract.path("health.detail"), site.key("admin"), site.user()
     size = site.policy.server.thread_pool
-    _logins(site, user, WARM_UP)
-    with (
-        site.workers() as workers,
-        site.meanwhile(lambda: _watch(site, workers.pids)) as watch,
-        site.meanwhile(lambda: _ask(workers, path, until=watch, key=key)) as details,
-    ):
-        while not watch.done():
-            _logins(site, user)
+    with site.workers() as workers:
+        _logins(site, user, workers)  # what a worker prepares at its first login may run elsewhere
+        with (
+            site.meanwhile(lambda: _watch(site, workers.pids)) as watch,
+            site.meanwhile(lambda: _ask(workers, path, until=watch, key=key)) as details,
+        ):
+            while not watch.done():
+                _logins(site, user, workers)
     threads = [len(use.busy) for use in watch.result()]
     pool_s = sum(sum(use.busy.values()) for use in watch.result())
     loop_s = sum(use.main_s for use in watch.result())
@@ -116,15 +115,16 @@ def test_blocking_work_runs_in_a_pool_of_the_configured_size(site: Site) -> None
     assert sizes == {size}, f"the workers' pools are of size {sizes} instead of {size}"
 
 
-def _logins(site: Site, user: User, n: int = AT_ONCE) -> BurstResult:
+def _logins(site: Site, user: User, workers: Workers) -> BurstResult:
     """Log in with a wrong password: as much work as the right one, and nothing is left behind."""
+    at_once = OVER * site.policy.server.thread_pool * len(workers)
     login = {"username": user.username, "password": "not the password"}
     return site.burst(
-        n,
+        at_once,
         site.contract.path("sessions.login"),
         method="POST",
         json={**login},
-        concurrency=AT_ONCE,
+        concurrency=at_once,
         timeout_s=30,
     )
 

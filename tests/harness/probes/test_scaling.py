@@ -58,6 +58,23 @@ def test_more_is_asked_than_can_be_done_from_what_a_request_costs(load: Load) ->
     assert first < load.capacity, "the first guess was too low"
     assert second == pytest.approx(1.4 * load.capacity)
     assert (stage.replicas, stage.served, stage.throttled) == (2, 100.0, 30)
+
+
+def test_what_was_hardly_too_much_is_asked_for_again_with_more(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load.capacity, throttled = 80.0, [0, 10, 40]
+    monkeypatch.setattr(
+        scaling,
+        "cgroup",
+        lambda _: CpuTime(periods=99, throttled=throttled[len(load.rates)], usage_s=load.used_s / 2),
+    )
+
+    stage = ScalingProbe(load, replicas(2), cpus=0.2).overload()  # type: ignore[arg-type]
+
+    first, second = load.rates
+    assert load.capacity < 0.88 * first < second
+    assert stage.held_back
     assert not stage.kept_up
     assert stage.used_s == pytest.approx(0.8)
 
