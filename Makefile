@@ -10,7 +10,7 @@ SCENARIO ?= steady
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint report verify selftest load fuzz up down doctor releases bench clean lock
+.PHONY: help setup prepare test lint report verify selftest load fuzz up down doctor releases bench clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,9 +28,13 @@ build/.packages: deploy/packages.sh
 	@deploy/packages.sh
 	@touch $@
 
-test: setup lint ## lint, types, import rules and the project's own tests, with their coverage
+prepare: setup ## what deployments start from: images, built where they are missing
+	$(HARNESS) prepare
+
+# A machine that cannot do it ends the tests early, with the reasons.
+test: setup lint prepare ## lint, types, import rules and the project's own tests, with their coverage
 	@rm -f .coverage .coverage.*
-	$(VENV)/bin/coverage run -m pytest --quiet -n 3 --dist worksteal
+	$(VENV)/bin/coverage run -m pytest --quiet --maxfail 10 -n 3 --dist worksteal
 	$(VENV)/bin/coverage combine --quiet
 	$(VENV)/bin/coverage report
 

@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 for verb in (
     deployments.doctor,
+    deployments.prepare,
     deployments.up,
     deployments.down,
     deployments.compose,

@@ -23,6 +23,24 @@ def doctor() -> None:
     raise typer.Exit(run(console()))
 
 
+def prepare(runtime: Runtime = None, target: Target = "reference", contract: Contract = None) -> None:
+    """Make what every deployment starts from, where it is missing: images, or packages without Docker.
+
+    Every verb that brings something up does so by itself. This one does nothing else: where images cannot be
+    made, it says so before any check is tried.
+
+    Examples:
+
+    - `harness prepare`
+
+    - `harness prepare --target source:FOLDER --contract FILE`
+    """
+    from harness.commands.keeping import prepare as run
+
+    options = options_of(runtime=runtime, target=target, contract=contract)
+    raise typer.Exit(run(options, console()))
+
+
 def up(
     profile: Annotated[
         str, typer.Argument(help="development, testing, staging or production.")

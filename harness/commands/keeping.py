@@ -1,4 +1,4 @@
-"""`harness up` and `harness down`: a deployment that stays until it is removed."""
+"""`harness prepare`, `harness up` and `harness down`: a deployment that stays until it is removed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,16 @@ from harness.options import Options
 from harness.records import Event
 from harness.runtimes import Deployment, Specification
 from harness.workspace import Workspace
+
+
+def prepare(options: Options, console: Console) -> int:
+    """Make once what every deployment starts from. Raises `RuntimeUnavailable` where that cannot be made."""
+    assembly = Assembly(options)
+    name = assembly.runtimes()[0]
+    with Workspace.open() as run, console.status("Making what is not there yet …"):
+        assembly.runtime(name, run, lambda event: tell(console, event)).prepare()
+    console.print(f"{assembly.target.label} can be brought up on {name}.")
+    return 0
 
 
 def up(options: Options, console: Console) -> int:

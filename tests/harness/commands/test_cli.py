@@ -123,6 +123,21 @@ def test_the_self_test_says_what_was_caught(harness: Harness, suites: Path, tmp_
     assert told["totals"] == {"defects": 1, "caught": 1, "missed": 0, "error": 0, "clean": 1}
 
 
+def test_what_is_prepared_leaves_nothing_running(harness: Harness) -> None:
+    said = harness("prepare", "--runtime", "process")
+
+    assert said.status == 0, said.err
+    assert said.out.endswith("reference can be brought up on process.\n")
+
+
+def test_what_cannot_be_prepared_is_said_with_status_2(harness: Harness, tmp_path: Path) -> None:
+    said = harness("prepare", "--runtime", "process", "--target", f"source:{tmp_path / 'nothing'}")
+
+    assert said.status == 2
+    assert "nothing" in said.err
+    assert "Traceback" not in said.err
+
+
 def test_what_is_up_stays_until_it_is_taken_down(
     harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,7 +218,7 @@ def test_the_doctor_names_runtimes(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["doctor", "up", "down", "verify", "selftest", "report", "gate", "catalogue"]
+    "verb", ["doctor", "prepare", "up", "down", "verify", "selftest", "report", "gate", "catalogue"]
 )
 def test_every_verb_teaches_by_example(harness: Harness, verb: str) -> None:
     said = harness(verb, "--help")
