@@ -106,5 +106,6 @@ def _curl(deployment: Deployment, header: str) -> str:
 def tell(console: Console, event: Event) -> None:
     """Say what takes long: an image that is built."""
     if event.name.startswith(("image.", "wheels.", "environment.")):
+        which = "".join(f" {word}" for word in event.detail.values())
         seconds = f" ({event.seconds:.0f} s)" if event.seconds else ""
-        console.print(f"{event.name}{seconds}")
+        console.print(escape(f"{event.name}{which}{seconds}"))
