@@ -11,8 +11,10 @@ from markupsafe import Markup
 from harness.records import Diagram, Hop, Node
 from reports.text import printable
 
-_NODE_W, _NODE_H, _GAP_X, _GAP_Y, _PAD, _HEAD = 148, 50, 118, 26, 16, 26
+_NODE_W, _NODE_H, _GAP_X, _GAP_Y, _PAD, _HEAD = 148, 50, 170, 26, 16, 26
 _LETTER: Final = 6.6  # how wide a letter of a label is, about
+_TAG_H: Final = 18
+_TAG_AT: Final = 0.7  # of the way
 
 KindOf = Callable[[tuple[str, ...]], str]
 
@@ -38,7 +40,9 @@ def diagram_svg(diagram: Diagram, kind_of: KindOf) -> Markup:
     boxes = dict(_places(zones, height))
     width = len(zones) * (_NODE_W + 2 * _PAD) + max(len(zones) - 1, 0) * (_GAP_X - 2 * _PAD) + 2
     parts = [_zone(number, zone, height) for number, zone in enumerate(zones) if zone]
-    parts += [_hop(hop, boxes, kind_of) for hop in diagram.hops if {hop.source, hop.target} <= boxes.keys()]
+    hops = [(h, kind_of(h.controls)) for h in diagram.hops if {h.source, h.target} <= boxes.keys()]
+    parts += [_line(hop, boxes, kind) for hop, kind in hops]
+    parts += [_tag(hop, boxes, kind) for hop, kind in hops if hop.label]
     parts += [_node(node, boxes[node.name]) for node in diagram.nodes]
     return Markup(
         '<svg viewBox="0 0 {} {}" style="max-width:{}px" role="img" aria-label="{}">{}</svg>'
@@ -91,19 +95,27 @@ def _node(node: Node, box: Box) -> Markup:
     )
 
 
-def _hop(hop: Hop, boxes: Mapping[str, Box], kind_of: KindOf) -> Markup:
+def _line(hop: Hop, boxes: Mapping[str, Box], kind: str) -> Markup:
     (x1, y1), (x2, y2) = _ends(boxes[hop.source], boxes[hop.target])
-    kind = kind_of(hop.controls)
+    shape = Markup('<line class="hop {}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>')
+    return _told(hop, kind, shape.format(kind, x1, y1, x2, y2))
+
+
+def _tag(hop: Hop, boxes: Mapping[str, Box], kind: str) -> Markup:
+    """The hop's label, nearer to its target: hops that cross, or lead both ways, keep theirs apart."""
+    (x1, y1), (x2, y2) = _ends(boxes[hop.source], boxes[hop.target])
+    x, y = x1 + (x2 - x1) * _TAG_AT, y1 + (y2 - y1) * _TAG_AT
     width = len(hop.label) * _LETTER + 10
-    x, y = (x1 + x2) / 2, (y1 + y2) / 2
-    line = Markup('<line class="hop {}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(
-        kind, x1, y1, x2, y2
-    )
-    label = Markup(
-        '<rect class="tag" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="18" rx="4"/>'
+    shape = Markup(
+        '<rect class="tag" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{}" rx="4"/>'
         '<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>'
-    ).format(x - width / 2, y - 9, width, kind, x, y + 4, printable(hop.label))
-    drawn = line + label if hop.label else line
+    )
+    drawn = shape.format(x - width / 2, y - _TAG_H / 2, width, _TAG_H, kind, x, y + 4, printable(hop.label))
+    return _told(hop, kind, drawn)
+
+
+def _told(hop: Hop, kind: str, drawn: Markup) -> Markup:
+    """Say whose a part of a hop is, and lead to its first control."""
     title = ", ".join(hop.controls)
     drawn = Markup("<title>{}</title>").format(f"{title}: {kind}" if kind else title) + drawn
     if hop.controls:
