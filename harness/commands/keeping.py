@@ -24,7 +24,9 @@ def prepare(options: Options, console: Console) -> int:
     name = assembly.runtimes()[0]
     with Workspace.open() as run, console.status("Making what is not there yet …"):
         assembly.runtime(name, run, lambda event: tell(console, event)).prepare()
-    console.print(f"{assembly.target.label} can be brought up on {name}.")
+    console.print(
+        escape(f"What {assembly.target.label} is brought up from is there, for the runtime {name}.")
+    )
     return 0
 
 

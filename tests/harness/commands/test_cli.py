@@ -5,18 +5,26 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
+import shutil
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
+import docker
 import pytest
 
 from harness import cli, journal, places, standing, watchdog
-from harness.workspace import DIRECTORY_VARIABLE
+from harness.commands import keeping
+from harness.workspace import DIRECTORY_VARIABLE, Workspace
+from tests.harness.runtimes.conftest import needs_docker
 
 URL = ("--target", "https://192.0.2.1", "--contract", str(places.CONTRACT))
+PLAIN = Path(__file__).parents[2] / "targets" / "plain"
 CHECKS = '''
 from harness import control, floor, setting
 
@@ -123,19 +131,47 @@ def test_the_self_test_says_what_was_caught(harness: Harness, suites: Path, tmp_
     assert told["totals"] == {"defects": 1, "caught": 1, "missed": 0, "error": 0, "clean": 1}
 
 
-def test_what_is_prepared_leaves_nothing_running(harness: Harness) -> None:
-    said = harness("prepare", "--runtime", "process")
+@needs_docker
+def test_an_image_is_prepared_where_it_was_missing_and_nothing_else_stays(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "application"
+    shutil.copytree(PLAIN, folder)
+    (folder / "new.txt").write_text(str(tmp_path))  # no image has this
+    words = ("prepare", "--target", f"source:{folder}", "--contract", str(PLAIN / "contract.toml"))
+    opened: list[Workspace] = []
 
-    assert said.status == 0, said.err
-    assert said.out.endswith("reference can be brought up on process.\n")
+    def opening() -> Workspace:
+        opened.append(Workspace.open())
+        return opened[-1]
+
+    monkeypatch.setattr(keeping, "Workspace", SimpleNamespace(open=opening))
+
+    first = harness(*words)
+    image = re.findall(r"image\.built (panotti-source:\S+)", first.out)[0]
+    with closing(docker.from_env()) as client:
+        assert image in client.images.get(image).tags
+        second = harness(*words)
+        client.images.remove(image)
+
+    assert (first.status, second.status) == (0, 0), first.err + second.err
+    assert "image.built" not in second.out
+    assert len(opened) == 2
+    for run in opened:
+        assert not run.root.exists()
+        assert watchdog.remove_docker_objects(run.run_id) == 0
 
 
-def test_what_cannot_be_prepared_is_said_with_status_2(harness: Harness, tmp_path: Path) -> None:
-    said = harness("prepare", "--runtime", "process", "--target", f"source:{tmp_path / 'nothing'}")
+def test_what_cannot_be_prepared_is_said_with_status_2(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+
+    said = harness("prepare", "--runtime", "containers")
 
     assert said.status == 2
-    assert "nothing" in said.err
-    assert "Traceback" not in said.err
+    assert "Docker does not answer" in said.err
+    assert "is there" not in said.out
 
 
 def test_what_is_up_stays_until_it_is_taken_down(
