@@ -6,6 +6,8 @@ PY := $(VENV)/bin/python
 HARNESS := $(VENV)/bin/harness
 READY := $(VENV)/.ready
 PROFILE ?= production
+# What Python compiles is kept: each of a hundred processes would compile it again.
+unexport PYTHONDONTWRITEBYTECODE
 SCENARIO ?= steady
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import platform
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
-from harness import places, proof
+from harness import costs, places, proof
 from harness.catalogue import load
 from harness.declare import Declaration
 from harness.errors import UserError
@@ -21,6 +23,7 @@ from harness.records import Event, Json, Run
 from harness.runtimes import Runtime, RuntimeName
 from harness.runtimes.factory import detect, runtime_for, silent
 from harness.scans.advisories import read_snapshot
+from harness.spared import Origin
 from harness.target import Address, Target, parse_target
 from harness.waiver import Waiver, read_waivers
 from harness.workspace import Workspace
@@ -50,7 +53,12 @@ class Assembly:
                 f"{self.target.label} is one deployment: in which profile is it to be judged?",
                 remedy=f"Name one: --profile {' or '.join(PROFILES)}.",
             )
+        self.costs = costs.load(places.PROJECT / "suites")
         self.controls = tuple(control.id for control in self.catalogue.match(options.controls or ("*",)))
+
+    @property
+    def kind(self) -> Literal["verify", "selftest"]:
+        return "selftest" if self.options.selftest else "verify"
 
     @property
     def profiles(self) -> tuple[str, ...]:
@@ -61,8 +69,9 @@ class Assembly:
         named = self.policies[profile].scans.advisories
         return self.options.advisories or (Path(named).absolute() if named else None)
 
+    @cached_property
     def runtimes(self) -> tuple[RuntimeName, ...]:
-        """Return the runtimes to try a check on, the preferred one first."""
+        """The runtimes to try a check on, the preferred one first."""
         if self.options.runtime:
             return (self.options.runtime,)
         if self.options.selftest and not isinstance(self.target, Address):
@@ -71,7 +80,7 @@ class Assembly:
 
     def need(self, declaration: Declaration, case: Case) -> Need | Refusal:
         """Return the deployment for a case, or why it cannot be tried here."""
-        found = need(declaration, case, self.runtimes())
+        found = need(declaration, case, self.runtimes)
         leave = self.options.intrusive or not declaration.intrusive
         if isinstance(found, Need) and found.runtime == "external" and not leave:
             return Refusal(reason="it floods, guesses or breaks what it tests: give leave with --intrusive")
@@ -80,6 +89,20 @@ class Assembly:
     def excuse(self, declaration: Declaration, case: Case) -> str:
         """Return why the profile's policy does not ask for this control, "" when it does."""
         return str(self.policies[case.profile].not_applicable.get(declaration.control, ""))
+
+    def inherited(self, declaration: Declaration, case: Case) -> Origin | None:
+        """Return whose finding counts for this case too, None where it is to be tried itself.
+
+        Only the runtime that can show the premise spares anything, and only a run of the whole suites.
+        """
+        policy = self.policies[case.profile]
+        if policy.inherited is None or not self.options.whole or self.runtimes[0] != "containers":
+            return None
+        source, premise = policy.inherited.source, policy.inherited.premise
+        there = source in self.profiles and (not declaration.profiles or source in declaration.profiles)
+        if there and policy.inherits(declaration.control, self.policies[source]):
+            return Origin(source=source, premise=premise)
+        return None
 
     def runtime(self, name: RuntimeName, workspace: Workspace, progress: Callable[[Event], None]) -> Runtime:
         """Return the runtime of that name for the target."""
@@ -93,7 +116,7 @@ class Assembly:
         """
         if self.options.selftest:
             return
-        runtime = self.runtime(self.runtimes()[0], workspace, silent)
+        runtime = self.runtime(self.runtimes[0], workspace, silent)
         if runtime.name == "external":
             runtime.prepare()
 
@@ -102,10 +125,10 @@ class Assembly:
         kept = proof.load(places.PROJECT, places.BUILD)
         return Run(
             run_id=run_id,
-            kind="selftest" if self.options.selftest else "verify",
+            kind=self.kind,
             started=now(),
             profiles=self.profiles,
-            runtime="+".join(self.runtimes()),
+            runtime="+".join(self.runtimes),
             target=self.target.label,
             controls=self.options.controls,
             policy={name: _policy(self.policies[name]) for name in self.profiles},

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from harness.catalogue import Catalogue
+from harness.costs import CLASSES, LEFT_OUT, CostClass, Costs
 from harness.declare import Declaration
 from harness.declared import DeclaredCheck, base_of
 from harness.errors import UserError
 from harness.options import Options
 from harness.planning import Need, grouped
+from harness.pool import Unit
 from harness.trial import Trial
 
 
@@ -44,11 +46,31 @@ def selected(trial: Trial, options: Options) -> bool:
     return asked and (not profiles or trial.case.profile in profiles)
 
 
-def in_order(trials: Sequence[Trial]) -> list[int]:
-    """Return positions so that trials on one deployment are neighbours, a profile's own deployment first."""
+def left_out(trial: Trial, options: Options, costs: Costs) -> CostClass | None:
+    """Return the cost class for which the run's depth leaves a trial out, None where it does not."""
+    cost = costs.class_of(trial.check)
+    return cost if cost in LEFT_OUT[options.depth] and not options.selftest else None
+
+
+def in_order(trials: Sequence[Trial], costs: Costs) -> list[int]:
+    """Return positions so that trials on one deployment are neighbours, a profile's own deployment first.
+
+    Measurements come last.
+    """
     keys = [trial.need.key if isinstance(trial.need, Need) else None for trial in trials]
     positions = grouped(keys)
-    return sorted(positions, key=lambda position: _apart(trials[position]))
+    return sorted(positions, key=lambda position: _apart(trials[position], costs))
+
+
+def units(trials: Sequence[Trial], costs: Costs) -> tuple[Unit, ...]:
+    """Return what one worker tries at a time: all trials of a changed deployment, one of a shared one.
+
+    Trials that need no deployment are one unit.
+    """
+    members: dict[str, list[int]] = {}
+    for position, trial in enumerate(trials):
+        members.setdefault(_group(trial) or f"item {position}", []).append(position)
+    return tuple(_unit([(at, trials[at]) for at in places], costs) for places in members.values())
 
 
 def declared(trials: Iterable[Trial]) -> tuple[DeclaredCheck, ...]:
@@ -71,6 +93,25 @@ def declared(trials: Iterable[Trial]) -> tuple[DeclaredCheck, ...]:
     )
 
 
-def _apart(trial: Trial) -> tuple[str, bool]:
-    """Profiles one after another; within each, its own deployment before the changed ones."""
-    return trial.case.profile, isinstance(trial.need, Need) and not trial.need.shared
+def _unit(members: Sequence[tuple[int, Trial]], costs: Costs) -> Unit:
+    classes = [costs.class_of(trial.check) for _, trial in members]
+    need = members[0][1].need
+    return Unit(
+        items=tuple(position for position, _ in members),
+        home=need.group if isinstance(need, Need) and need.divisible else "",
+        cost=max(classes, key=CLASSES.index),
+        seconds=sum(costs.seconds(t.check, t.case.profile) for _, t in members if isinstance(t.need, Need)),
+    )
+
+
+def _group(trial: Trial) -> str:
+    """Return what a trial's unit is known by, "" where it is a unit of its own."""
+    if not isinstance(trial.need, Need):
+        return "no deployment"
+    return "" if trial.need.divisible else trial.need.group
+
+
+def _apart(trial: Trial, costs: Costs) -> tuple[bool, str, bool]:
+    """Measurements last; profiles one after another; in each its own deployment before the changed ones."""
+    measures = costs.class_of(trial.check) == "measuring"
+    return measures, trial.case.profile, isinstance(trial.need, Need) and not trial.need.shared

@@ -20,6 +20,7 @@ from harness.redaction import VAULT
 
 _HEAD = 8  # the first records of a check show its stimulus, the last what it was judged on
 Purpose = Literal["target", "demanded"]
+Use = Literal["measuring", "rollout"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +37,13 @@ class Recorder:
 
     deadline: `time.monotonic()` second at which the check is to have ended.
     alone: whether nothing else of the run uses the machine, this time. Safe to use from several threads.
+    uses: the costly things that it has used. refused: those that the run's depth leaves out.
     """
 
-    def __init__(self, *, deadline: float = float("inf")) -> None:
+    def __init__(self, *, deadline: float = float("inf"), refused: frozenset[Use] = frozenset()) -> None:
         self.deadline = deadline
+        self.refused = refused
+        self.uses: set[Use] = set()
         self.alone = False
         self._lock = threading.Lock()
         self._evidence: list[Evidence | Callable[[], Evidence]] = []

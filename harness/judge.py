@@ -12,6 +12,7 @@ from harness.catalogue import Catalogue, Control
 from harness.declared import DeclaredCheck, base_of, declared_in
 from harness.journal import JournalView
 from harness.records import Finding, Proof, Run
+from harness.spared import spared_in
 from harness.verdict import Verdict, worst
 from harness.waiver import WAIVABLE, Waiver, revive_waivers
 
@@ -25,6 +26,7 @@ class ControlResult:
     reason: why, for anything but pass.
     proof: every counterexample tried. unproven: what it lacks to be proven; empty when it is.
     unchecked: nothing looked at it: there is no check yet, or none for this profile.
+    inherited: why findings of another profile count here, "" where none do.
     """
 
     control: str
@@ -36,6 +38,7 @@ class ControlResult:
     unproven: tuple[str, ...]
     required: bool
     unchecked: bool = False
+    inherited: str = ""
     waiver: Waiver | None = None
 
     @property
@@ -90,13 +93,14 @@ class _Court:
         self.declared: dict[str, list[DeclaredCheck]] = defaultdict(list)
         for check in declared_in(view.events):
             self.declared[check.control].append(check)
+        self.spared = spared_in(view.events)
         self.proofs: dict[str, list[Proof]] = defaultdict(list)
         for proof in dict.fromkeys(view.proofs):
             self.proofs[proof.control].append(proof)
 
     def judge(self, control: Control, profile: str) -> ControlResult:
-        findings = tuple(self.findings[control.id, profile])
         checks = [check for check in self.declared[control.id] if check.applies_in(profile)]
+        findings = (*self.findings[control.id, profile], *self._inherited(control.id, profile, checks))
         verdict, reason, waiver = self._decide(control, profile, checks, findings)
         return ControlResult(
             control=control.id,
@@ -108,8 +112,32 @@ class _Court:
             unproven=tuple(unproven(checks, self.proofs[control.id])),
             required=profile in control.profiles and is_required(self.run, control.id, profile),
             unchecked=not checks and not findings,
+            inherited=self._why_inherited(profile, checks),
             waiver=waiver,
         )
+
+    def _inherited(self, control: str, profile: str, checks: Sequence[DeclaredCheck]) -> Iterator[Finding]:
+        """Yield the findings of another profile that count in this one."""
+        for check in checks:
+            origin = self.spared.inherited.get((check.check, profile))
+            if origin and self._holds(origin.premise, profile):
+                there = self.findings[control, origin.source]
+                yield from (finding for finding in there if base_of(finding.check) == check.check)
+
+    def _why_inherited(self, profile: str, checks: Sequence[DeclaredCheck]) -> str:
+        origins = {self.spared.inherited.get((check.check, profile)) for check in checks}
+        return "; ".join(
+            f"inherited from {origin.source}, because {origin.premise} shows in this run that both are alike"
+            for origin in origins
+            if origin and self._holds(origin.premise, profile)
+        )
+
+    def _holds(self, premise: str, profile: str) -> bool:
+        """Whether every check of a control ran in the profile, and passed."""
+        checks = [check for check in self.declared[premise] if check.applies_in(profile)]
+        findings = self.findings[premise, profile]
+        passed = all(finding.verdict is Verdict.PASS for finding in findings)
+        return bool(checks) and passed and not any(self._not_run(profile, checks, findings))
 
     def _decide(
         self, control: Control, profile: str, checks: Sequence[DeclaredCheck], findings: Sequence[Finding]
@@ -119,9 +147,9 @@ class _Court:
         if excuse := _excused(self.run, control.id, profile):
             return Verdict.NOT_APPLICABLE, excuse, None
         if not findings:
-            return Verdict.NOT_VERIFIED, self._why_nothing(control.id, checks), None
+            return Verdict.NOT_VERIFIED, self._why_nothing(control.id, profile, checks), None
         weighed = [(finding, *weigh(finding, self.waivers, self.at)) for finding in findings]
-        missing = list(_not_run(checks, findings))
+        missing = list(self._not_run(profile, checks, findings))
         verdict = worst([*(v for _, v, _ in weighed), *(Verdict.NOT_VERIFIED for _ in missing)])
         waiver = next((w for _, v, w in weighed if w and v is verdict), None)
         telling = [self._tell(f) for f, v, _ in weighed if v is verdict]
@@ -129,13 +157,37 @@ class _Court:
             telling += missing
         return verdict, "" if verdict is Verdict.PASS else _first_of(telling), waiver
 
-    def _why_nothing(self, control: str, checks: Sequence[DeclaredCheck]) -> str:
+    def _why_nothing(self, control: str, profile: str, checks: Sequence[DeclaredCheck]) -> str:
         asked = any(fnmatchcase(control, glob) for glob in self.run.controls) or not self.run.controls
         if not asked:
             return f"not asked for in this run (only {', '.join(self.run.controls)})"
         if checks:
-            return "its checks did not run"
+            return next(self._not_run(profile, checks, ()), "its checks did not run")
         return f"{NO_CHECK} in this profile" if self.declared[control] else NO_CHECK
+
+    def _not_run(
+        self, profile: str, checks: Iterable[DeclaredCheck], findings: Sequence[Finding]
+    ) -> Iterator[str]:
+        """Yield what is missing of the checks, and why."""
+        ran: dict[str, set[str]] = defaultdict(set)
+        for finding in findings:
+            ran[base_of(finding.check)].add(finding.check)
+        for check in checks:
+            left = check.cases - len(ran[check.check])
+            if left > 0:
+                yield self._why_not_run(profile, check, left)
+
+    def _why_not_run(self, profile: str, check: DeclaredCheck, left: int) -> str:
+        at = check.check, profile
+        if cost := self.spared.left_out.get(at):
+            return f"{check.check} was left out ({cost}): --depth full decides it"
+        if origin := self.spared.inherited.get(at):
+            held = self._holds(origin.premise, profile)
+            why = f"it did not run in {origin.source}" if held else f"{origin.premise} does not pass"
+            return f"{check.check} was not inherited from {origin.source}: {why}"
+        return f"{check.check} did not run" + (
+            f" in {left} of {check.cases} cases" if check.cases > 1 else ""
+        )
 
     def _tell(self, finding: Finding) -> str:
         """The finding's message, and what became of a waiver that was meant for it."""
@@ -169,18 +221,6 @@ def unproven(checks: Sequence[DeclaredCheck], proofs: Iterable[Proof]) -> Iterat
                 yield f'the defect "{title}" was {"missed" if proof.outcome == "missed" else "an error"}'
             elif not proof.clean:
                 yield f'the clean twin of "{title}" did not pass'
-
-
-def _not_run(checks: Iterable[DeclaredCheck], findings: Sequence[Finding]) -> Iterator[str]:
-    ran: dict[str, set[str]] = defaultdict(set)
-    for finding in findings:
-        ran[base_of(finding.check)].add(finding.check)
-    for check in checks:
-        left = check.cases - len(ran[check.check])
-        if left > 0:
-            yield f"{check.check} did not run" + (
-                f" in {left} of {check.cases} cases" if check.cases > 1 else ""
-            )
 
 
 def _first_of(messages: Sequence[str]) -> str:

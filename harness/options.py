@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from harness.catalogue import Catalogue
+from harness.costs import DEPTHS, Depth
 from harness.errors import UserError
 from harness.profiles import PROFILES
 from harness.runtimes import RuntimeName
@@ -16,7 +17,10 @@ from harness.tomlfile import nearest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The options that pytest and the `harness` program have in common. Paths are absolute."""
+    """The options that pytest and the `harness` program have in common. Paths are absolute.
+
+    depth: `gate` leaves out what measures or rolls releases out. whole: nothing is chosen of the suites.
+    """
 
     profiles: tuple[str, ...] = ()
     runtime: RuntimeName | None = None
@@ -28,6 +32,8 @@ class Options:
     controls: tuple[str, ...] = ()
     journal: Path | None = None
     selftest: bool = False
+    depth: Depth = "full"
+    whole: bool = False
     intrusive: bool = False
     own_target: bool = False
 
@@ -85,4 +91,6 @@ def validate(options: Options, catalogue: Catalogue) -> None:
     names = get_args(RuntimeName)
     if options.runtime and options.runtime not in names:
         raise UserError(f'there is no runtime "{options.runtime}"', remedy=nearest(options.runtime, names))
+    if options.depth not in DEPTHS:
+        raise UserError(f'there is no depth "{options.depth}"', remedy=nearest(options.depth, DEPTHS))
     catalogue.match(options.controls)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from harness.evidence import current
+from harness.evidence import Use, current
 
 
 class NotVerified(Exception):
@@ -13,6 +13,10 @@ class NotVerified(Exception):
 
 class TooSlow(NotVerified):
     """Nothing could be decided for want of time, which other work on the machine may have taken."""
+
+
+class LeftOut(Exception):
+    """The run's depth leaves this check out; the argument is what it would have cost."""
 
 
 class NotApplicable(Exception):
@@ -31,6 +35,19 @@ def not_verified(reason: str) -> NoReturn:
 def not_applicable(reason: str) -> NoReturn:
     """End the check as `not-applicable`, with the reason."""
     raise NotApplicable(reason)
+
+
+def costs(use: Use) -> None:
+    """Note that the current check measures on a quiet machine, or rolls releases out.
+
+    Its cost class follows from that. Raises `LeftOut` where the run's depth leaves such checks out.
+    """
+    recorder = current()
+    if recorder is None:
+        return
+    recorder.uses.add(use)
+    if use in recorder.refused:
+        raise LeftOut(use)
 
 
 def floor(reached: object, reason: str) -> None:

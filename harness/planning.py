@@ -57,8 +57,13 @@ class Need:
         return self.specification.instance == _FRESH
 
     @property
+    def divisible(self) -> bool:
+        """Whether several workers may have such a deployment each, and share its items between them."""
+        return not self.specification.variation.changes and (self.shared or self.fresh)
+
+    @property
     def group(self) -> str:
-        """A short name for it: items with the same one belong in the same worker."""
+        """A short name for it: the items of one that cannot be divided belong in the same worker."""
         short = hashlib.sha256(repr(self.key).encode()).hexdigest()[:6]
         return f"{self.specification.profile}-{short}"
 

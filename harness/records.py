@@ -135,6 +135,7 @@ class Timing:
     deployment_s: float = 0.0  # starting what it needed
     demanded_s: float = 0.0  # waits that the control itself demands (a window, an expiry)
     target_s: float = 0.0  # waiting for the target's answers
+    uses: tuple[str, ...] = ()  # "measuring": it had the machine to itself; "rollout": it rolled releases out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

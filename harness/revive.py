@@ -47,7 +47,7 @@ def revive_finding(payload: Any) -> Finding:
         Finding,
         payload,
         verdict=Verdict,
-        timing=lambda value: _build(Timing, value),
+        timing=lambda value: _build(Timing, value, uses=tuple),
         evidence=lambda values: tuple(_evidence(value) for value in values),
     )
 

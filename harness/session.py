@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 
-from harness import journal, places, turns
+from harness import journal, places, spared, turns
 from harness.assembly import Assembly
 from harness.declared import DeclaredCheck
 from harness.deployments import Deployments
@@ -161,7 +161,10 @@ class Session:
     def finish(self, trial: Trial) -> None:
         """Write a trial's finding. Raises `JournalFull`."""
         assembly = self.assembly
-        self.writer.write(trial.finding(target=assembly.target.label, command=assembly.options.command()))
+        if trial.spared:
+            self.tell(spared.left_out(trial.check, trial.case.profile, trial.left_out))
+        else:
+            self.writer.write(trial.finding(target=assembly.target.label, command=assembly.options.command()))
         if self.failure:
             raise self.failure
 

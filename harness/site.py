@@ -14,7 +14,7 @@ from harness.credentials import Credentials
 from harness.evidence import current, waiting_for_target
 from harness.faults.dependency import Faults
 from harness.fuzz.corpus import Corpus
-from harness.outcome import floor, not_verified
+from harness.outcome import costs, floor, not_verified
 from harness.principals import TENANT, ApiKey, BrowserSession, Role, Tokens, User
 from harness.probes import waiting
 from harness.probes.burst import BurstProbe
@@ -124,7 +124,6 @@ class Site:
             deployment, policy=policy, contract=contract, credentials=self.credentials, back=self.readback
         )
         self.openapi = OpenApiProbe(deployment, self.http, contract)
-        self.quiet = quiet
         self.load = LoadProbe(deployment, policy=policy, contract=contract, pace=pace, quiet=quiet)
         self.fuzz = FuzzProbe(
             deployment,
@@ -153,9 +152,19 @@ class Site:
 
         return ScanProbe(self.deployment, self.packages, self._setup)
 
-    @cached_property
+    def quiet(self) -> AbstractContextManager[None]:
+        """Return a block in which nothing else of the run uses the machine."""
+        costs("measuring")
+        return self._quiet()
+
+    @property
     def rollout(self) -> RolloutProbe:
         """Releases put into service, and returned to. Raises NotVerified where none can stand beside it."""
+        costs("rollout")
+        return self._rollout
+
+    @cached_property
+    def _rollout(self) -> RolloutProbe:
         from harness.probes.rollout import RolloutProbe
 
         try:
@@ -281,11 +290,11 @@ class Site:
     def forget(self) -> None:
         """Settle, and forget what checks share of what was measured: it is to be measured anew."""
         self.settle()
-        if "rollout" in self.__dict__:
-            self.rollout.forget()
+        if "_rollout" in self.__dict__:
+            self._rollout.forget()
 
     def close(self) -> None:
         """End the connections and the browser. The deployment itself stays up."""
         self.http.close()
-        for lazy in {"browser", "rollout"} & self.__dict__.keys():
+        for lazy in {"browser", "_rollout"} & self.__dict__.keys():
             getattr(self, lazy).close()

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from harness.declare import Declaration
 from harness.errors import HarnessError
-from harness.evidence import Recorder
+from harness.evidence import Recorder, Use
 from harness.journal import now
-from harness.outcome import NotApplicable, NotVerified
+from harness.outcome import LeftOut, NotApplicable, NotVerified
 from harness.planning import Case, Need, Refusal
 from harness.records import Finding, Timing
 from harness.redaction import VAULT
@@ -25,7 +25,8 @@ _EVIDENCE = 40  # records that a finding keeps
 class Trial:
     """What is known of one item.
 
-    check: node id without the worker's group. skipped: the exception that pytest skips with.
+    skipped: the exception that pytest skips with. refused: what the run's depth leaves out.
+    left_out: what it would have cost; a trial that was left out has no finding.
     """
 
     check: str
@@ -35,6 +36,8 @@ class Trial:
     case: Case
     need: Need | Refusal
     skipped: type[BaseException]
+    refused: frozenset[Use] = frozenset()
+    left_out: str = ""
     recorder: Recorder = field(default_factory=Recorder)
     started: str = ""
     wall_s: float = 0.0
@@ -43,7 +46,8 @@ class Trial:
 
     def begin(self) -> None:
         """Start the clock of a try: the same item may be tried again."""
-        self.recorder = Recorder()
+        self.recorder = Recorder(refused=self.refused)
+        self.left_out = ""
         self.started = now()
         self.wall_s = self.deployment_s = 0.0
         self._verdicts = []
@@ -51,6 +55,9 @@ class Trial:
     def take(self, when: str, error: BaseException | None, seconds: float) -> Verdict | None:
         """Take what a phase came to; return its verdict, None for one that decides nothing."""
         self.wall_s += seconds
+        if isinstance(error, LeftOut):
+            self.left_out = str(error)
+            return None
         if error is not None:
             verdict, message = self._of(error)
         elif when != "call":
@@ -61,6 +68,11 @@ class Trial:
             verdict, message = Verdict.PASS, ""
         self._verdicts.append((verdict, message))
         return verdict
+
+    @property
+    def spared(self) -> bool:
+        """Whether it was left out, and nothing went wrong besides."""
+        return bool(self.left_out) and not self._verdicts
 
     @property
     def verdict(self) -> Verdict:
@@ -105,6 +117,7 @@ class Trial:
                 deployment_s=round(self.deployment_s, 4),
                 demanded_s=round(seconds.demanded_s, 4),
                 target_s=round(seconds.target_s, 4),
+                uses=tuple(sorted(self.recorder.uses)),
             ),
             started=self.started or now(),
             defect=self.case.defect.title if self.case.defect else "",

@@ -38,6 +38,15 @@ def verify(
     journal: JournalOut = None,
     intrusive: Intrusive = False,
     i_own_this_target: Owned = False,
+    depth: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="gate: without what measures or rolls releases out. full: everything."
+        ),
+    ] = "full",
+    workers: Annotated[
+        int | None, typer.Option("-n", metavar="N", help="Workers. Default: two a processor.")
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report", help="Write all reports, and end with the gate.")
     ] = False,
@@ -73,9 +82,10 @@ def verify(
         journal=journal,
         intrusive=intrusive,
         own_target=i_own_this_target,
+        depth=depth,
     )
     screen = console()
-    ran = run(options, suites.absolute(), screen)
+    ran = run(options, suites.absolute(), screen, workers=workers)
     if report and not ran.interrupted:
         raise typer.Exit(reporting.conclude(ran.view.path, out or reporting.LATEST, screen))
     raise typer.Exit(ran.status)

@@ -75,7 +75,7 @@ def replay(failure: str, options: Options, console: Console) -> int:
 def _brought_up(assembly: Assembly, profile: str, console: Console) -> Iterator[Site]:
     """A deployment of its own, for what is sent there may leave anything behind."""
     with Workspace.open() as space:
-        runtime = assembly.runtime(assembly.runtimes()[0], space, silent)
+        runtime = assembly.runtime(assembly.runtimes[0], space, silent)
         try:
             runtime.prepare()
             with console.status(f"Bringing {profile} up on {runtime.name} …"):

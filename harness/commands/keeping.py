@@ -21,7 +21,7 @@ from harness.workspace import Workspace
 def prepare(options: Options, console: Console) -> int:
     """Make once what every deployment starts from. Raises `RuntimeUnavailable` where that cannot be made."""
     assembly = Assembly(options)
-    name = assembly.runtimes()[0]
+    name = assembly.runtimes[0]
     with Workspace.open() as run, console.status("Making what is not there yet …"):
         assembly.runtime(name, run, lambda event: tell(console, event)).prepare()
     console.print(
@@ -35,7 +35,7 @@ def up(options: Options, console: Console) -> int:
     assembly = Assembly(options)
     # testcontainers' own reaper would remove it as soon as this process ends.
     os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
-    (profile,), name = options.profiles, assembly.runtimes()[0]
+    (profile,), name = options.profiles, assembly.runtimes[0]
     if name == "external":
         raise UserError(f"{options.target} is up already", remedy="Verify it: harness verify --target URL.")
     run = Workspace.open()

@@ -53,7 +53,7 @@ def _reached(assembly: Assembly, space: Workspace, console: Console) -> Iterator
         console.print(f"At the {profile} that `harness up` brought up.")
         yield standing.reach(profile)
         return
-    name = assembly.runtimes()[0]
+    name = assembly.runtimes[0]
     runtime = assembly.runtime(name, space, silent)
     try:
         runtime.prepare()

@@ -1,4 +1,4 @@
-"""Child pytest processes that write segments of one journal, followed while they run."""
+"""A child pytest process that writes to a journal, followed while it runs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from harness import places
 from harness.journal import OWNER, SUFFIX
 from harness.session import PLANNED
 
@@ -69,6 +70,7 @@ def spawn(label: str, suites: Path, directory: Path, arguments: Sequence[str]) -
         process = subprocess.Popen(  # noqa: S603
             argv,
             cwd=suites.parent,
+            env=places.compiling(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -77,22 +79,22 @@ def spawn(label: str, suites: Path, directory: Path, arguments: Sequence[str]) -
     return Child(label=label, log=log, process=process)
 
 
-def follow(children: Sequence[Child], directory: Path, console: Console) -> int:
-    """Show how far the children are until all have ended; return how often they were interrupted."""
+def follow(child: Child, profiles: Sequence[str], directory: Path, console: Console) -> int:
+    """Show how far the child is, by profile, until it has ended; return how often it was interrupted."""
     tail = Tail(directory)
     interrupted = 0
     with _display(console) as display:
-        screen = _Screen(display, children, console)
+        screen = _Screen(display, profiles, console)
         while True:
             try:
-                running = any(child.status is None for child in children)
+                running = child.status is None
                 screen.show(tail.records())
                 if not running:
                     return interrupted
                 time.sleep(_LOOK_S)
             except KeyboardInterrupt:
                 interrupted += 1
-                _interrupt(children, interrupted, console)
+                _interrupt(child, interrupted, console)
 
 
 @dataclass(slots=True)
@@ -122,17 +124,16 @@ class Tail:
 
 
 class _Screen:
-    """A bar for each child on a terminal; elsewhere a line for each finding that is no pass."""
+    """A bar for each profile on a terminal; elsewhere a line for each finding that is no pass."""
 
-    def __init__(self, display: Progress, children: Sequence[Child], console: Console) -> None:
+    def __init__(self, display: Progress, profiles: Sequence[str], console: Console) -> None:
         self._display = display
         self._console = console
-        self._bars = {child.label: display.add_task(child.label, total=None) for child in children}
-        self._only = children[0].label if len(children) == 1 else ""
+        self._bars = {profile: display.add_task(profile, total=None) for profile in profiles}
 
     def show(self, records: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         for kind, payload in records:
-            bar = self._bars.get(self._only or str(payload.get("profile", "")))
+            bar = self._bars.get(str(payload.get("profile", "")))
             if bar is None:
                 continue
             if kind == "event" and payload["name"] == PLANNED:
@@ -164,11 +165,10 @@ def _display(console: Console) -> Progress:
     )
 
 
-def _interrupt(children: Sequence[Child], times: int, console: Console) -> None:
-    """Pass Ctrl-C on once, and wait until the children have cleared away; the second one kills them."""
-    running = [child for child in children if child.status is None]
+def _interrupt(child: Child, times: int, console: Console) -> None:
+    """Pass Ctrl-C on once, and wait until the child has cleared away; the second one kills it."""
     if times == 1:
         console.print("Interrupted: stopping what is up. Ctrl-C again does it the hard way.")
-    for child in running:
+    if child.status is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.process.pid, signal.SIGINT if times == 1 else signal.SIGKILL)

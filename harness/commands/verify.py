@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,10 +20,12 @@ from harness.errors import UserError
 from harness.gate import OPEN, UNDECIDED, decide_executed
 from harness.journal import JournalView, now
 from harness.options import Options
+from harness.plugin.distribution import WORKERS
 from harness.plugin.registry import listed
 from harness.records import Event, Proof
 from harness.session import JOURNALS
 from harness.summary import footer, matrix, reasons, selftest_status, totals, verdicts
+from harness.target import Address
 from harness.workspace import Workspace
 
 _RAN = {0, 1}  # pytest's own statuses for "came to its end"
@@ -32,9 +34,9 @@ _KILLED = 2  # how often Ctrl-C was pressed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """What became of the children: the journal as it was left, and the exit status that it means.
+    """What became of the child: the journal as it was left, and the exit status that it means.
 
-    sound: every child came to its end and cleared away.
+    sound: it came to its end and cleared away.
     """
 
     view: JournalView
@@ -48,13 +50,13 @@ class Ran:
         return replace(self, status=UNDECIDED if doubtful else status)
 
 
-def verify(options: Options, suites: Path, console: Console) -> Ran:
-    """Verify the profiles at the same time, one child each."""
+def verify(options: Options, suites: Path, console: Console, *, workers: int | None = None) -> Ran:
+    """Verify the profiles, all of them in one pool of workers; None: as many as fit the machine."""
     assembly = Assembly(options)
-    profiles = options.asked_profiles
-    side_by_side = ("-n", "0") if len(profiles) > 1 else ()  # the profiles fill the machine as they are
-    shares = {p: ["--profile", p, *options.arguments(), *side_by_side] for p in profiles}
-    ran = _run(assembly, suites, shares, console)
+    arguments = [*options.arguments(), "--depth", options.depth]
+    for profile in options.asked_profiles:
+        arguments += ["--profile", profile]
+    ran = _run(assembly, suites, [*arguments, "-n", str(_workers(assembly, workers))], console)
     for part in verdicts(ran.view):
         console.print(part)
     decision = decide_executed(ran.view)
@@ -87,9 +89,7 @@ def selftest(options: Options, suites: Path, console: Console, *, workers: int, 
     arguments = ["--selftest", *options.arguments()]
     for profile in options.profiles:
         arguments += ["--profile", profile]
-    if workers > 1:
-        arguments += ["-n", str(workers)]
-    ran = _run(Assembly(options), suites, {"selftest": arguments}, console)
+    ran = _run(Assembly(options), suites, [*arguments, "-n", str(workers)], console)
     proofs = proof.proofs_of(ran.view)
     console.print(matrix(proofs))
     _close(ran, console)
@@ -100,7 +100,15 @@ def selftest(options: Options, suites: Path, console: Console, *, workers: int, 
     return ran.decided(selftest_status(ran.view, proofs)).status
 
 
-def _run(assembly: Assembly, suites: Path, shares: Mapping[str, Sequence[str]], console: Console) -> Ran:
+def _workers(assembly: Assembly, asked: int | None) -> int:
+    """Return how many workers verify; 0 is none beside the child itself."""
+    if asked is not None:
+        return asked
+    few = len(assembly.profiles) == 1 and bool(assembly.options.controls)
+    return 0 if few or isinstance(assembly.target, Address) else WORKERS
+
+
+def _run(assembly: Assembly, suites: Path, arguments: Sequence[str], console: Console) -> Ran:
     if not suites.is_dir():
         raise UserError(f"{suites}: there is no such folder of checks", remedy="Name one with --suites.")
     with Workspace.open() as space:
@@ -108,24 +116,23 @@ def _run(assembly: Assembly, suites: Path, shares: Mapping[str, Sequence[str]], 
         directory = assembly.options.journal or places.BUILD / JOURNALS / space.run_id
         writer = journal.create(directory, assembly.head(space.run_id))
         try:
-            children = [spawn(label, suites, directory, words) for label, words in shares.items()]
-            interrupted = follow(children, directory, console)
+            child = spawn(assembly.kind, suites, directory, arguments)
+            interrupted = follow(child, assembly.profiles, directory, console)
             if interrupted:
                 writer.write(Event(name="interrupted", at=now()))
             if interrupted >= _KILLED:
                 workspace.discard(space.run_id)
-            _complain(children, console)
+            _complain(child, console)
         finally:
             writer.end()
-    sound = all(child.status in _RAN for child in children)
+    sound = child.status in _RAN
     return Ran(view=journal.read(directory), interrupted=bool(interrupted), sound=sound)
 
 
-def _complain(children: Sequence[Child], console: Console) -> None:
+def _complain(child: Child, console: Console) -> None:
     """Show what a child printed that ended without having run its checks."""
-    for child in children:
-        if child.status not in _RAN and _said(child):
-            console.print(escape(f"{child.label}: pytest ended with status {child.status}:\n{child.tail()}"))
+    if child.status not in _RAN and _said(child):
+        console.print(escape(f"{child.label}: pytest ended with status {child.status}:\n{child.tail()}"))
 
 
 def _said(child: Child) -> bool:

@@ -22,17 +22,19 @@ from harness.errors import HarnessError, UserError
 from harness.evidence import record, recording
 from harness.journal import JournalFull, now
 from harness.outcome import TooSlow
-from harness.planning import Case, Need
+from harness.planning import Case
 from harness.plugin.arguments import options_of
 from harness.plugin.arguments import pytest_addoption as pytest_addoption
-from harness.plugin.distribution import distribute, first_worker, is_controller, keep_together
+from harness.plugin.choosing import TRIAL, chosen, leave_plan
+from harness.plugin.distribution import distribute, first_worker, is_controller, worker_input
 from harness.plugin.items import collects_suites, in_suites, is_check, is_whole, trial_of
+from harness.plugin.scheduling import PLAN, PoolScheduling
 from harness.plugin.showing import pytest_report_teststatus as pytest_report_teststatus
 from harness.plugin.showing import show
 from harness.records import Event, Observation
 from harness.session import Session, segment_name
 from harness.summary import Outcome, conclude
-from harness.trial import Trial
+from harness.target import Address
 
 if TYPE_CHECKING:
     from harness.site import Site
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
 ASSEMBLY = pytest.StashKey[Assembly]()
 SESSION = pytest.StashKey[Session]()
 OUTCOME = pytest.StashKey[Outcome]()
-TRIAL = pytest.StashKey[Trial]()
 TROUBLE = pytest.StashKey[str]()
 PREVIOUS_HANDLER = pytest.StashKey[Any]()
 DECIDED = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}
@@ -49,12 +50,13 @@ DECIDED = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read everything that the run was given, and say at once what is wrong with it."""
-    config.addinivalue_line("markers", "xdist_group: items of one changed deployment run in one worker")
     if not collects_suites(config):
         return
+    whole = worker_input(config).get("whole", is_whole(config))
     with _told():
-        config.stash[ASSEMBLY] = Assembly(options_of(config))
-    distribute(config, whole=is_whole(config, config.stash[ASSEMBLY].options))
+        config.stash[ASSEMBLY] = Assembly(options_of(config, whole=whole))
+    alone = isinstance(config.stash[ASSEMBLY].target, Address)  # its quotas are one process's to keep
+    distribute(config, whole=whole and not alone)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -64,7 +66,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     config.stash[PREVIOUS_HANDLER] = signal.signal(signal.SIGINT, _interrupt_once)
     assembly = config.stash[ASSEMBLY]
-    worker = getattr(config, "workerinput", {})
+    worker = worker_input(config)
     given = worker.get("journal") or config.getoption("journal")
     with _told():
         run = config.stash[SESSION] = Session(
@@ -80,6 +82,16 @@ def pytest_configure_node(node: Any) -> None:
     """Tell a worker which journal it joins."""
     if SESSION in node.config.stash:
         node.workerinput["journal"] = str(node.config.stash[SESSION].directory)
+        node.workerinput["whole"] = node.config.stash[ASSEMBLY].options.whole
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> PoolScheduling | None:
+    """Give each worker what its deployments and the machine are fit for."""
+    del log
+    if SESSION not in config.stash or config.getoption("dist") == "each":
+        return None
+    return PoolScheduling(config.stash[SESSION].workspace.root / PLAN, len(config.getoption("tx")))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -123,26 +135,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in checks:
         item.stash[TRIAL] = trial_of(item, assembly)
     trials = [item.stash[TRIAL] for item in checks]
-    if SESSION in config.stash and first_worker(config):
-        config.stash[SESSION].declare(collection.declared(trials))
-    ordered = [checks[position] for position in collection.in_order(trials)]
-    kept = [item for item in ordered if collection.selected(item.stash[TRIAL], assembly.options)]
-    dropped = [item for item in ordered if item not in kept]
-    for item in kept:
-        needed = item.stash[TRIAL].need
-        if isinstance(needed, Need) and (assembly.options.selftest or not needed.shared):
-            keep_together(item, needed.group)
+    run = config.stash.get(SESSION, None) if first_worker(config) else None
+    if run is not None:
+        run.declare(collection.declared(trials))
+    kept, dropped = chosen(checks, assembly, run)
     items[:] = [*others, *kept]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Plan the deployments of what is left after every selection."""
+    """Plan the deployments of what is left after every selection, before xdist tells of the collection."""
     run = session.config.stash.get(SESSION, None)
     if run is not None and not is_controller(session.config):
         trials = {i.nodeid: i.stash[TRIAL] for i in session.items if TRIAL in i.stash}
         run.plan(trials, announce=first_worker(session.config))
+        if first_worker(session.config) and hasattr(session.config, "workerinput"):
+            leave_plan(run, session.items)
 
 
 @pytest.hookimpl(wrapper=True)

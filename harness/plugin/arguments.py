@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.costs import DEPTHS
 from harness.options import Options
 
 
@@ -23,6 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--advisories", metavar="FILE", help="a snapshot of advisories, instead of asking online")
     group.addoption("--controls", action="append", default=[], metavar="GLOB", help="only these (repeatable)")
     group.addoption("--journal", metavar="DIR", help="where to write the journal, or which one to join")
+    group.addoption(
+        "--depth",
+        choices=DEPTHS,
+        help="gate: without what measures or rolls releases out (the default where nothing is chosen of the "
+        "suites); full: everything",
+    )
     group.addoption("--selftest", action="store_true", help="plant each check's defects: they must be caught")
     group.addoption(
         "--intrusive", action="store_true", help="give leave to flood, guess and break a URL target"
@@ -32,8 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def options_of(config: pytest.Config) -> Options:
-    """Return what the run was asked for; paths become absolute."""
+def options_of(config: pytest.Config, *, whole: bool) -> Options:
+    """Return what the run was asked for; paths become absolute. whole: nothing is chosen of the suites."""
+    selftest = config.getoption("selftest")
     return Options(
         profiles=tuple(config.getoption("profile")),
         runtime=config.getoption("runtime"),
@@ -44,7 +52,9 @@ def options_of(config: pytest.Config) -> Options:
         advisories=_path(config, "advisories"),
         controls=tuple(config.getoption("controls")),
         journal=_path(config, "journal"),
-        selftest=config.getoption("selftest"),
+        selftest=selftest,
+        depth=config.getoption("depth") or ("gate" if whole and not selftest else "full"),
+        whole=whole and not selftest,
         intrusive=config.getoption("intrusive"),
         own_target=config.getoption("i_own_this_target"),
     )

@@ -8,8 +8,8 @@ import pytest
 
 from harness import collection
 from harness.assembly import Assembly
+from harness.costs import LEFT_OUT
 from harness.declare import declaration_of
-from harness.options import Options
 from harness.planning import Case
 from harness.trial import Trial
 
@@ -26,13 +26,11 @@ def collects_suites(config: pytest.Config) -> bool:
     return False
 
 
-def is_whole(config: pytest.Config, options: Options) -> bool:
-    """Whether one profile's suites are to be run, and nothing is chosen of them."""
-    chosen = options.controls or config.getoption("keyword") or config.getoption("maxfail")
-    everything = all(
-        (config.invocation_params.dir / a).resolve() == config.rootpath / SUITES for a in config.args
-    )
-    return everything and not chosen and not options.selftest and len(options.profiles) == 1
+def is_whole(config: pytest.Config) -> bool:
+    """Whether nothing is chosen of the suites."""
+    chosen = config.getoption("controls") or config.getoption("keyword") or config.getoption("maxfail")
+    suites = config.rootpath / SUITES
+    return not chosen and all((config.invocation_params.dir / a).resolve() == suites for a in config.args)
 
 
 def in_suites(config: pytest.Config, path: Path) -> bool:
@@ -61,4 +59,5 @@ def trial_of(item: pytest.Item, assembly: Assembly) -> Trial:
         case=case,
         need=assembly.need(declaration, case),
         skipped=pytest.skip.Exception,
+        refused=frozenset() if assembly.options.selftest else LEFT_OUT[assembly.options.depth],
     )

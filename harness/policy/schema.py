@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Annotated
 
 from pydantic import Field
@@ -23,6 +24,7 @@ from harness.policy.sections import (
     Gate,
     Headers,
     Health,
+    Inherited,
     Logging,
     Rate,
     Resources,
@@ -70,6 +72,7 @@ class Policy(Closed):
     scans: Scans
     fuzz: Fuzz
     gate: Gate
+    inherited: Inherited | None = None
     not_applicable: Mapping[str, Reason]
     source: str
 
@@ -104,6 +107,19 @@ class Policy(Closed):
         tables = dataclasses.asdict(self)
         del tables["source"]
         return hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()
+
+    def inherits(self, control: str, source: Policy) -> bool:
+        """Whether a control that holds under the policy `source` holds under this one, its premise given."""
+        if self.inherited is None or self.inherited.source != source.profile:
+            return False
+        if control == self.inherited.premise:
+            return False
+        asked = any(fnmatchcase(control, glob) for glob in self.inherited.controls)
+        return asked and self._shared() == source._shared()
+
+    def _shared(self) -> dict[str, object]:
+        own = {"profile", "source", "environment", "cors", "gate", "inherited", "not_applicable"}
+        return {key: value for key, value in dataclasses.asdict(self).items() if key not in own}
 
     def may(self, role: str, route: str) -> bool:
         """Whether a caller in `role` is let in. Raises KeyError for a route without a rule."""

@@ -29,6 +29,7 @@ from harness.policy.values import (
     Text,
     Tier,
 )
+from harness.profiles import Profile
 from harness.tomlfile import Closed
 
 
@@ -267,6 +268,20 @@ class Startup(Closed):
     weak: Mapping[str, tuple[str, ...]]
     from_environment: tuple[Text, ...]
     refused_within_s: Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inherited(Closed):
+    """Controls that need no run of their own where another profile shows them in the same run.
+
+    source: that profile. premise: the control that shows both to be the same by construction: where it does
+    not pass, nothing is inherited. controls: globs. Nothing is, where the two policies differ in more than
+    `environment`, `cors`, `gate` and this section.
+    """
+
+    source: Profile
+    premise: Text
+    controls: tuple[Text, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from harness.load.levels import broken, error_share, rows, undelivered, unfit
 from harness.load.order import Order, keys_for, reach_of
 from harness.load.records import LoadResult
 from harness.load.running import find_scenario, generate
+from harness.outcome import costs
 from harness.policy import Policy
 from harness.probes.pace import Pace
 from harness.records import Json, Measurement, Observation
@@ -70,6 +71,7 @@ class LoadProbe:
         One that other work has spoilt is tried again, and so, once, is one in which a level does not hold:
         what else runs on a machine can only add to a latency.
         """
+        costs("measuring")
         if self._measured is not None:
             self._record(self._measured)
             return self._measured
@@ -91,7 +93,8 @@ class LoadProbe:
         The measured one where there is one. Errors beside other work are looked at again on a quiet machine.
         """
         if self._measured is not None:
-            return self.measured()
+            self._record(self._measured)
+            return self._measured
         levels = self._policy.service_levels
         for_s = requests / levels.rate
         result = self.run(for_s=for_s)

@@ -66,21 +66,21 @@ class TestRefused:
             assembled(**URL, profiles=profiles)
 
     def test_in_that_one_it_is_accepted(self) -> None:
-        assert assembled(**URL, profiles=("production",)).runtimes() == ("external",)
+        assert assembled(**URL, profiles=("production",)).runtimes == ("external",)
 
 
 class TestRuntimes:
     def test_the_one_asked_for_is_the_only_one(self) -> None:
-        assert assembled(runtime="process").runtimes() == ("process",)
-        assert assembled(runtime="process", selftest=True).runtimes() == ("process",)
+        assert assembled(runtime="process").runtimes == ("process",)
+        assert assembled(runtime="process", selftest=True).runtimes == ("process",)
 
     def test_the_self_test_takes_the_cheapest_that_can(self) -> None:
-        assert assembled(selftest=True).runtimes() == ("process", "containers")
+        assert assembled(selftest=True).runtimes == ("process", "containers")
 
     def test_otherwise_what_this_machine_has(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(assembly, "detect", lambda _: "containers")
 
-        assert assembled().runtimes() == ("containers",)
+        assert assembled().runtimes == ("containers",)
 
 
 class TestNeed:

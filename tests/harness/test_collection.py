@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from harness.collection import accept, claim_of, declared, in_order, selected
+from harness.collection import accept, claim_of, declared, in_order, left_out, selected, units
+from harness.costs import Cost, CostClass, Costs
 from harness.declare import Declaration
 from harness.defects import CLEAN, Variation, setting
 from harness.errors import UserError
@@ -31,7 +33,9 @@ def trial(
     """variation None: no runtime can show it."""
     needed: Need | Refusal = Refusal(reason="no")
     if variation is not None:
-        needed = Need(runtime="process", specification=Specification(profile=profile, variation=variation))
+        own = "fresh" if declaration.fresh else "shared"
+        wanted = Specification(profile=profile, variation=variation, instance=own)
+        needed = Need(runtime="process", specification=wanted)
     return Trial(
         check=f"suites/test_x.py::{name}[{profile}{case}]",
         claim="A claim.",
@@ -100,7 +104,7 @@ def test_a_profile_is_done_before_the_next_and_its_own_deployment_first() -> Non
         trial("clean", "production"),
     ]
 
-    order = [trials[position].check.partition("::")[2] for position in in_order(trials)]
+    order = [trials[position].check.partition("::")[2] for position in in_order(trials, Costs())]
 
     assert order == [
         "refused[production]",
@@ -122,3 +126,53 @@ def test_every_check_is_declared_once_with_its_cases_and_defects() -> None:
     assert first.defects == ((ANY.key, "any origin"),)
     assert (second.check, second.cases) == ("suites/test_x.py::test_b", 1)
     assert second.proof_profile == "production"
+
+
+def test_measurements_come_last() -> None:
+    trials = [trial("measured"), trial("asked")]
+    costs = Costs([Cost(check="suites/test_x.py::measured", cost="measuring")])
+
+    assert in_order(trials, costs) == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("cost", "options", "expected"),
+    [
+        ("measuring", {"depth": "gate"}, "measuring"),
+        ("rollout", {"depth": "gate"}, "rollout"),
+        ("waiting", {"depth": "gate"}, None),
+        ("measuring", {"depth": "full"}, None),
+        ("measuring", {"depth": "gate", "selftest": True}, None),
+    ],
+)
+def test_the_depth_gate_leaves_out_what_measures_or_rolls_out(
+    cost: CostClass, options: dict[str, Any], expected: str | None
+) -> None:
+    costs = Costs([Cost(check="suites/test_x.py::test_a", cost=cost)])
+
+    assert left_out(trial(), Options(**options), costs) == expected
+
+
+def home_of(trial: Trial) -> str:
+    assert isinstance(trial.need, Need)
+    return trial.need.group
+
+
+def test_trials_of_a_changed_deployment_are_one_unit_and_those_of_a_shared_one_are_not() -> None:
+    fresh = replace(DECLARATION, fresh=True)
+    trials = [
+        trial("refused", variation=None),
+        trial("clean"),
+        trial("changed", variation=ANY),
+        trial("changed_too", variation=ANY),
+        trial("clean_too"),
+        trial("dirties", declaration=fresh),
+    ]
+    costs = Costs([Cost(check="suites/test_x.py::changed", cost="waiting", seconds={"production": 7.0})])
+
+    found = units(trials, costs)
+
+    assert [unit.items for unit in found] == [(0,), (1,), (2, 3), (4,), (5,)]
+    assert [unit.home for unit in found[:3]] == ["", home_of(trials[1]), ""]
+    assert found[1].home == found[3].home != found[4].home
+    assert (found[2].cost, found[2].seconds) == ("waiting", 10.0)

@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 
+from harness import spared
 from harness.declared import DeclaredCheck
 from harness.judge import ControlResult, is_required, judge
 from harness.records import Event, Finding, Proof
+from harness.spared import Origin
 from harness.verdict import Verdict
 from tests.harness import make
 
 Record = Finding | Event | Proof | DeclaredCheck
 PASSED = make.finding()
+BOTH = ("staging", "production")
 FAILED = make.finding(Verdict.FAIL, "the origin was granted")
 
 
@@ -103,7 +106,7 @@ class TestWhatDidNotRun:
         [
             ((), {}, "no check yet"),
             ((make.declared(profiles=("staging",)),), {}, "no check yet in this profile"),
-            ((make.declared(),), {}, "its checks did not run"),
+            ((make.declared(),), {}, f"{make.CHECK} did not run"),
             (
                 (make.declared(),),
                 {"controls": ("monitoring.*",)},
@@ -123,6 +126,51 @@ class TestWhatDidNotRun:
     def test_a_control_without_any_check_is_called_unchecked(self) -> None:
         assert result().unchecked
         assert not result(make.declared()).unchecked
+
+
+class TestSpared:
+    def test_what_the_depth_left_out_is_not_decided(self) -> None:
+        left = spared.left_out("x::y[production]", "production", "measuring")
+
+        found = result(make.declared(), make.declared(check="x::y"), PASSED, left)
+
+        assert found.verdict is Verdict.NOT_VERIFIED
+        assert found.reason == "x::y was left out (measuring): --depth full decides it"
+
+    @pytest.mark.parametrize(
+        ("premise", "verdict", "inherited"),
+        [
+            (Verdict.PASS, Verdict.PASS, True),
+            (Verdict.FAIL, Verdict.NOT_VERIFIED, False),
+            (None, Verdict.NOT_VERIFIED, False),
+        ],
+    )
+    def test_a_finding_counts_for_another_profile_as_long_as_the_premise_holds(
+        self, premise: Verdict | None, verdict: Verdict, inherited: bool
+    ) -> None:
+        alike = make.declared(control=make.OTHER, check="x::alike", profiles=("staging",))
+        about = {"control": make.OTHER, "check": "x::alike[staging]", "profile": "staging"}
+        shown = [make.finding(premise, **about)] if premise else []
+        origin = Origin(source="production", premise=make.OTHER)
+        told = spared.inherited(f"{make.CHECK}[staging]", "staging", origin)
+
+        view = make.view(make.declared(), alike, PASSED, told, *shown, head=make.run(profiles=BOTH))
+        found = next(
+            r for r in judge(view, make.catalogue()) if (r.control, r.profile) == (make.CONTROL, "staging")
+        )
+
+        assert found.verdict is verdict
+        assert found.checks == ((PASSED,) if inherited else ())
+        assert "inherited from production" in (found.inherited if inherited else found.reason)
+
+    def test_a_failure_is_inherited_too(self) -> None:
+        alike = make.declared(control=make.OTHER, check="x::alike", profiles=("staging",))
+        shown = make.finding(control=make.OTHER, check="x::alike[staging]", profile="staging")
+        told = spared.inherited(make.CHECK, "staging", Origin(source="production", premise=make.OTHER))
+
+        view = make.view(make.declared(), alike, FAILED, told, shown, head=make.run(profiles=BOTH))
+
+        assert judge(view, make.catalogue())[1].verdict is Verdict.FAIL
 
 
 class TestNotApplicable:

@@ -119,14 +119,13 @@ class TestFollow:
         segment.write(make.finding(Verdict.ERROR, "odd", profile="staging"))
         console = Console(file=io.StringIO(), width=200)
 
-        interrupted = follow(
-            [child(tmp_path, "production"), child(tmp_path, "testing")], segment.directory, console
-        )
+        profiles = ("testing", "production")
+        interrupted = follow(child(tmp_path, "verify"), profiles, segment.directory, console)
 
         assert interrupted == 0
         assert text(console).splitlines() == [
             "production: middleware.cors.origins: fail: it was [granted]"
-        ], "a profile that none of the children verifies is not theirs"
+        ], "a profile that is not verified is not shown"
 
     def test_in_the_self_test_a_defect_is_to_fail(self, tmp_path: Path, segment: journal.Writer) -> None:
         planted = {"defect": "any origin", "defect_key": make.KEY}
@@ -134,17 +133,17 @@ class TestFollow:
         segment.write(make.finding(**planted))
         console = Console(file=io.StringIO(), width=200)
 
-        follow([child(tmp_path, "selftest")], segment.directory, console)
+        follow(child(tmp_path, "selftest"), ("production",), segment.directory, console)
 
         assert text(console).rstrip() == "production: middleware.cors.origins: any origin: pass:"
 
-    def test_a_terminal_has_a_bar_for_each_child(self, tmp_path: Path, segment: journal.Writer) -> None:
+    def test_a_terminal_has_a_bar_for_each_profile(self, tmp_path: Path, segment: journal.Writer) -> None:
         segment.write(Event(name=PLANNED, profile="production", detail={"items": 2}))
         segment.write(Event(name="deployment.ready", profile="production"))
         segment.write(make.finding())
         console = Console(file=io.StringIO(), width=80, force_terminal=True)
 
-        follow([child(tmp_path, "production")], segment.directory, console)
+        follow(child(tmp_path, "verify"), ("production",), segment.directory, console)
 
         assert "production" in text(console)
         assert "1/2" in text(console)
@@ -165,7 +164,7 @@ class TestFollow:
         monkeypatch.setattr(running, "time", SimpleNamespace(sleep=sleep))
         console = Console(file=io.StringIO(), width=200)
 
-        assert follow([stubborn], segment.directory, console) == 2
+        assert follow(stubborn, ("production",), segment.directory, console) == 2
         assert first_lines(stubborn.log, 2)[1] == "heeded"
         assert stubborn.process.returncode == -signal.SIGKILL
         await_end(worker)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -81,7 +82,22 @@ def test_staging_asks_for_all_that_production_asks_for_but_origins():
     assert staging.pop("cors") | {"origins": ()} == production.pop("cors") | {"origins": ()}
     compared = {"differences": (), "no_higher": (), "no_wider": ()}
     assert staging.pop("environment") | compared == production.pop("environment")
+    assert staging.pop("inherited") is not None
+    assert production.pop("inherited") is None
     assert staging == production
+
+
+def test_staging_inherits_neither_its_premise_nor_what_its_origins_decide():
+    assert STAGING.inherits("scaling.horizontal.load-balancing", PRODUCTION)
+    assert not STAGING.inherits(STAGING.inherited.premise, PRODUCTION)
+    assert not STAGING.inherits("middleware.cors.origins", PRODUCTION)
+    assert not STAGING.inherits("scaling.horizontal.load-balancing", POLICIES["testing"])
+
+
+def test_nothing_is_inherited_from_a_policy_that_asks_for_less():
+    laxer = replace(PRODUCTION, topology=replace(PRODUCTION.topology, replicas=1))
+
+    assert not STAGING.inherits("scaling.horizontal.load-balancing", laxer)
 
 
 def test_staging_declares_the_differences_that_its_policy_has():
