@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from math import fsum
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from rich.text import Text
 from harness import journal
 from harness.catalogue import load
 from harness.console import render
+from harness.costs import CLASSES, class_of
 from harness.gate import CLOSED, OPEN, UNDECIDED, Decision, Status, decide_executed
 from harness.journal import JournalView
 from harness.judge import ControlResult, judge
 from harness.proof import proofs_of
-from harness.records import Finding, Proof
+from harness.records import Event, Finding, Proof
 from harness.session import Session
+from harness.spared import spared_in
 from harness.verdict import Verdict
 
 STYLES = {
@@ -93,8 +96,11 @@ def verdicts(view: JournalView) -> tuple[RenderableType, ...]:
 
 
 def footer(view: JournalView) -> Iterator[RenderableType]:
-    """Yield where the time went, and where the journal is."""
+    """Yield where the time went, what was not begun, and where the journal is."""
+    elapsed = datetime.now(UTC) - datetime.fromisoformat(view.run.started)
+    yield Text(f"Elapsed: {elapsed.total_seconds():.0f} s")
     yield Text(times(view.findings))
+    yield from (Text(line) for line in (*classes(view.findings), *not_begun(view.events)))
     for problem in view.problems:
         yield Text(f"The journal is incomplete: {problem}", style="bold red")
     yield Text(f"Journal: {_shown(view.path)}", overflow="fold")
@@ -113,6 +119,26 @@ def times(findings: Iterable[Finding]) -> str:
         f"Time: {wall:.1f} s in {len(timings)} checks: deployments {deployment:.1f} s, waits that controls "
         f"demand {demanded:.1f} s, the target {target:.1f} s, the harness {own:.1f} s{share}"
     )
+
+
+def classes(findings: Sequence[Finding]) -> Iterator[str]:
+    """Say what each cost class took."""
+    told = []
+    for name in CLASSES:
+        seconds = [f.timing.wall_s - f.timing.deployment_s for f in findings if class_of(f.timing) == name]
+        told += [f"{name} {fsum(seconds):.1f} s in {len(seconds)}"] if seconds else []
+    if told:
+        yield f"Checks by cost: {', '.join(told)}"
+
+
+def not_begun(events: Iterable[Event]) -> Iterator[str]:
+    """Say what was left out, and what was inherited."""
+    found = spared_in(events)
+    if left := Counter(found.left_out.values()):
+        told = ", ".join(f"{number} {cost}" for cost, number in left.items())
+        yield f"Depth gate: {left.total()} checks were left out ({told}); --depth full decides them"
+    for source, number in Counter(origin.source for origin in found.inherited.values()).items():
+        yield f"Inherited from {source}: {number} checks"
 
 
 def matrix(proofs: Sequence[Proof]) -> RenderableType:

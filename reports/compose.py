@@ -44,7 +44,7 @@ def compose(
 
 def _result(judged: ControlResult, waivers: Iterable[Waiver]) -> Result:
     outcomes = Counter(proof.outcome for proof in judged.proof)
-    reason = judged.reason
+    reason = judged.reason or judged.inherited
     if judged.verdict is Verdict.PASS and judged.unproven:
         more = f" (and {len(judged.unproven) - 1} more)" if len(judged.unproven) > 1 else ""
         reason = f"passed, but is not proven: {judged.unproven[0]}{more}"

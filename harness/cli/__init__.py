@@ -30,6 +30,7 @@ for verb in (
     verifying.selftest,
     reporting.report,
     reporting.gate,
+    reporting.costs,
     reporting.catalogue,
     releases.release,
     releases.rollback,

@@ -49,6 +49,18 @@ def gate(
     raise typer.Exit(reporting.gate(reporting.find(journal), console(), shown=shown))
 
 
+def costs(journal: Journal = "latest", suites: Suites = SUITES) -> None:
+    """Keep what the checks of a journal cost, in suites/costs.lock: later runs take the longest first.
+
+    Examples:
+
+    - `harness costs latest`
+    """
+    from harness.commands import reporting
+
+    raise typer.Exit(reporting.costs(reporting.find(journal), suites.absolute(), console()))
+
+
 def catalogue(
     controls: Controls = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON, with requirement and references.")] = False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
+from math import fsum
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from harness import costs as known
 from harness import journal, places
 from harness.catalogue import load
+from harness.declared import declared_in
 from harness.errors import UserError
 from harness.gate import Decision, decide
 from harness.judge import judge
@@ -77,6 +80,19 @@ def gate(directory: Path, console: Console, *, shown: int) -> int:
     if len(decision.why) > shown:
         console.print(f"  … and {len(decision.why) - shown} more")
     return decision.status
+
+
+def costs(directory: Path, suites: Path, console: Console) -> int:
+    """Keep what a journal's checks cost beside the suites; print the classes."""
+    view = journal.read(directory)
+    declared = [check.check for check in declared_in(view.events)]
+    kept = known.load(suites).updated(view.findings, declared)
+    path = known.keep(suites, kept)
+    for name in known.CLASSES:
+        seconds = [sum(one.seconds.values()) for one in kept if one.cost == name]
+        console.print(f"{name}: {len(seconds)} checks, {fsum(seconds):.0f} s over all profiles")
+    console.print(escape(str(path)), soft_wrap=True)
+    return 0
 
 
 def catalogue(suites: Path, console: Console, globs: Sequence[str], *, as_json: bool) -> int:

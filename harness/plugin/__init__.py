@@ -30,7 +30,7 @@ from harness.plugin.distribution import distribute, first_worker, is_controller,
 from harness.plugin.items import collects_suites, in_suites, is_check, is_whole, trial_of
 from harness.plugin.scheduling import PLAN, PoolScheduling
 from harness.plugin.showing import pytest_report_teststatus as pytest_report_teststatus
-from harness.plugin.showing import show
+from harness.plugin.showing import show, show_spared
 from harness.records import Event, Observation
 from harness.session import Session, segment_name
 from harness.summary import Outcome, conclude
@@ -225,6 +225,8 @@ def pytest_runtest_makereport(
     verdict = trial.take(call.when, error, call.duration)
     if verdict is not None:
         show(report, trial, verdict)
+    elif trial.spared and call.when == "call":
+        show_spared(report, trial)
     if call.when == "teardown":
         try:
             item.config.stash[SESSION].finish(trial)

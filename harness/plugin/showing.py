@@ -17,6 +17,7 @@ _SHOWN = {
     Verdict.NOT_APPLICABLE: ("not-applicable", "-", "NOT APPLICABLE"),
 }
 _CAUGHT = ("caught", "c", "CAUGHT")
+_LEFT_OUT = ("left out", "/", "LEFT OUT")
 _MISSED = ("failed", "M", "MISSED")
 
 
@@ -24,11 +25,21 @@ _MISSED = ("failed", "M", "MISSED")
 def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
     """Show verdicts, not pytest's outcomes."""
     verdict = getattr(report, "verdict", None)
+    if getattr(report, "left_out", ""):
+        return _LEFT_OUT
     if verdict is None:
         return None
     if getattr(report, "defect", ""):
         return _CAUGHT if report.passed else _MISSED
     return _SHOWN[Verdict(verdict)]
+
+
+def show_spared(report: pytest.TestReport, trial: Trial) -> None:
+    """Show a check that the run's depth leaves out."""
+    shown: Any = report
+    shown.left_out = trial.left_out
+    path, _, line = trial.source.rpartition(":")
+    report.outcome, report.longrepr = "skipped", (path, int(line), f"left out: {trial.left_out}")
 
 
 def show(report: pytest.TestReport, trial: Trial, verdict: Verdict) -> None:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 _LISTEN: Final = "0A"  # TCP_LISTEN, as /proc/net/tcp writes it
 _DEFAULT: Final = "00000000"  # the destination of a default route in /proc/net/route
+# What Docker holds a container to.
+_LIMITS: Final = (
+    *("ReadonlyRootfs", "Privileged", "CapDrop", "CapAdd", "SecurityOpt", "Memory", "NanoCpus", "PidsLimit"),
+    *("Tmpfs", "RestartPolicy"),
+)
 # Every container has bash and coreutils; each try ends by itself. Who refuses a connection has been reached.
 _TRY: Final = """
 for place in "$@"; do
@@ -84,6 +89,19 @@ class TopologyProbe:
         record(Observation(subject=f"{len(found)} containers", data={"containers": shown}))
         return found
 
+    def shape(self) -> dict[str, Json]:
+        """Return what containers are made of: image, user, command, limits, rights, mounts, networks.
+
+        Addresses, names and paths are left out: every deployment has its own.
+        """
+        with waiting_for_target():
+            found = [(part.service, _shape(part)) for part in self.parts()]
+        shape: dict[str, Json] = {}
+        for service, one in sorted(found, key=lambda pair: (pair[0], str(pair[1]))):
+            shape[f"{service} {sum(name.startswith(f'{service} ') for name in shape) + 1}"] = one
+        record(Observation(subject=f"what {len(found)} containers are made of", data=shape))
+        return shape
+
     def reached(self, source: Part, places: Iterable[str]) -> set[str]:
         """Return which of `places`, HOST:PORT, a container reaches: they take or refuse a connection."""
         tried = [*places]
@@ -110,6 +128,21 @@ def _member(part: Part) -> Member:
         published=part.published,
         confined=part.confined,
     )
+
+
+def _shape(part: Part) -> Json:
+    told = part.attributes()
+    config, host = told["Config"], told["HostConfig"]
+    mounts = sorted(f"{one['Type']} {one['Destination']} {one['RW']}" for one in told["Mounts"])
+    return {
+        "image": told["Image"],
+        "user": config["User"],
+        "command": [*(config["Entrypoint"] or ()), *(config["Cmd"] or ())],
+        "variables": sorted(text.partition("=")[0] for text in config["Env"] or ()),
+        "networks": sorted(part.addresses()),
+        "mounts": [*mounts],
+        **{name: host[name] for name in _LIMITS},
+    }
 
 
 def _read(part: Part, path: str) -> list[list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from harness import control, edit, floor, record, setting
+from harness import container, control, edit, floor, record, setting
 from harness.defects import Variation
 from harness.probes.reply import Reply
 from harness.records import Observation
@@ -58,6 +58,15 @@ OTHER_CONTAINER_IMAGE = _production(
         "EXPOSE 8000\nENV BUILT_FOR=production\n",
     )
 )
+OTHER_LIMIT = _staging(container("replicas have half the memory in staging", mem_limit="256m"))
+OTHER_NETWORK = _production(
+    edit(
+        "the database is at the edge in production only",
+        "deploy/compose.yaml",
+        "    networks: [data]\n    volumes:\n      - postgres-data",
+        "    networks: [edge, data]\n    volumes:\n      - postgres-data",
+    )
+)
 PATCHED = _staging(
     edit(
         "a line of code was patched on staging",
@@ -102,6 +111,23 @@ def test_staging_runs_the_image_of_production(site: Site) -> None:
 
     floor(ours.startswith("sha256:") and theirs.startswith("sha256:"), "a container does not tell its image")
     assert ours == theirs, f"staging runs {ours[:19]}, production {theirs[:19]}"
+
+
+@control(
+    ID,
+    profiles=STAGING,
+    broken_by=(OTHER_LIMIT, OTHER_NETWORK),
+    runtimes=("containers",),
+    why_not="only the runtime `containers` brings up a topology",
+)
+def test_staging_has_the_topology_of_production(site: Site) -> None:
+    """The same containers: images, commands, users, limits, rights, mounts and networks."""
+    ours, theirs = site.topology.shape(), _production_of(site).topology.shape()
+
+    floor(len(theirs) > 1, "production is no topology of several containers")
+    differing = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+    told = "; ".join(f"{name}: {_difference(ours.get(name), theirs.get(name))}" for name in differing[:3])
+    assert not differing, f"{len(differing)} containers differ: {told}"
 
 
 @control(ID, profiles=STAGING, broken_by=(PATCHED, MISSING))
@@ -196,6 +222,12 @@ def _production_of(site: Site) -> Site:
 def _image(site: Site) -> str:
     container = site.deployment.inspect()["container"]
     return str(container.get("Image", "")) if isinstance(container, Mapping) else ""
+
+
+def _difference(ours: object, theirs: object) -> str:
+    if not isinstance(ours, Mapping) or not isinstance(theirs, Mapping):
+        return "it stands in one of them only"
+    return ", ".join(f"{k} {ours.get(k)} and {theirs.get(k)}" for k in theirs if ours.get(k) != theirs.get(k))
 
 
 def _answers(site: Site) -> dict[str, Reply]:

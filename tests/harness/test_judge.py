@@ -170,7 +170,7 @@ class TestSpared:
 
         view = make.view(make.declared(), alike, FAILED, told, shown, head=make.run(profiles=BOTH))
 
-        assert judge(view, make.catalogue())[1].verdict is Verdict.FAIL
+        assert judge(view, make.catalogue())[0].verdict is Verdict.FAIL
 
 
 class TestNotApplicable:

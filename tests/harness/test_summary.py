@@ -6,12 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from harness import journal
+from harness import journal, spared
 from harness.console import render
 from harness.declared import DeclaredCheck
 from harness.gate import CLOSED, OPEN, UNDECIDED, Decision
 from harness.records import Finding, Timing
-from harness.summary import Outcome, footer, matrix, reasons, selftest_status, times, totals, verdicts
+from harness.spared import Origin
+from harness.summary import (
+    Outcome,
+    classes,
+    footer,
+    matrix,
+    not_begun,
+    reasons,
+    selftest_status,
+    times,
+    totals,
+    verdicts,
+)
 from harness.verdict import Verdict
 from tests.harness import make
 
@@ -139,3 +151,24 @@ class TestFooter:
         object.__setattr__(view, "path", Path("/elsewhere/j"))
 
         assert shown(*footer(view)).endswith("Journal: /elsewhere/j")
+
+
+def test_each_cost_class_says_what_it_took() -> None:
+    waited = timed(wall_s=6, demanded_s=5)
+    rolled = make.finding(timing=Timing(wall_s=30.0, deployment_s=4.0, uses=("rollout",)))
+
+    assert list(classes([waited, rolled])) == ["Checks by cost: waiting 6.0 s in 1, rollout 26.0 s in 1"]
+    assert list(classes([])) == []
+
+
+def test_what_was_not_begun_is_told() -> None:
+    told = [
+        spared.left_out("x::a", "production", "measuring"),
+        spared.left_out("x::b", "production", "rollout"),
+        spared.inherited("x::c", "staging", Origin(source="production", premise=make.CONTROL)),
+    ]
+
+    assert list(not_begun(told)) == [
+        "Depth gate: 2 checks were left out (1 measuring, 1 rollout); --depth full decides them",
+        "Inherited from production: 1 checks",
+    ]
