@@ -10,6 +10,7 @@ from harness.catalogue import Catalogue
 from harness.costs import CLASSES, LEFT_OUT, CostClass, Costs
 from harness.declare import Declaration
 from harness.declared import DeclaredCheck, base_of
+from harness.defects import CLEAN
 from harness.errors import UserError
 from harness.options import Options
 from harness.planning import Need, grouped
@@ -55,10 +56,12 @@ def left_out(trial: Trial, options: Options, costs: Costs) -> CostClass | None:
 def in_order(trials: Sequence[Trial], costs: Costs) -> list[int]:
     """Return positions so that trials on one deployment are neighbours, a profile's own deployment first.
 
-    Measurements come last.
+    Of those on one deployment, the ones that try its releases as they are come before those with a defect in
+    them: what such a defect leaves behind meets as few others as possible. Measurements come last.
     """
-    keys = [trial.need.key if isinstance(trial.need, Need) else None for trial in trials]
-    positions = grouped(keys)
+    undisturbed_first = grouped(map(_releases, trials))
+    keys = [need.key if isinstance(need := trials[at].need, Need) else None for at in undisturbed_first]
+    positions = [undisturbed_first[at] for at in grouped(keys)]
     return sorted(positions, key=lambda position: _apart(trials[position], costs))
 
 
@@ -109,6 +112,12 @@ def _group(trial: Trial) -> str:
     if not isinstance(trial.need, Need):
         return "no deployment"
     return "" if trial.need.divisible else trial.need.group
+
+
+def _releases(trial: Trial) -> tuple[str] | None:
+    """What tells trials apart whose releases have a defect, None where they have none."""
+    releases = trial.need.releases if isinstance(trial.need, Need) else CLEAN
+    return (releases.key,) if releases.changes else None
 
 
 def _apart(trial: Trial, costs: Costs) -> tuple[bool, str, bool]:

@@ -23,7 +23,8 @@ class Deployments:
     """Hands each item its deployment. `plan` gives the items in the order in which they will run.
 
     A profile's own deployment stays for the session; any other is stopped after the last item that needs it.
-    One that is to be as at its beginning for each of its items is renewed between them, or replaced.
+    One that is to be as at its beginning for each of its items is renewed between them, or replaced. One that
+    an item has spoiled is replaced.
     """
 
     def __init__(
@@ -57,17 +58,21 @@ class Deployments:
             with contextlib.suppress(Closing):
                 self._begin(by_key[key])
 
-    def release(self, item: str) -> None:
-        """Say that the item is done; its deployment is stopped or renewed, where that is due, meanwhile."""
+    def release(self, item: str, *, spoiled: bool = False) -> None:
+        """Say that the item is done; its deployment is stopped or renewed, where that is due, meanwhile.
+
+        spoiled: the item left it so that no other item may have it. It is stopped, and the next item that
+        needs one like it gets a new one.
+        """
         need = self._plan.get(item)
         if need is None:
             return
         with self._lock:
             self._left[need.key] -= 1
             start = self._starts.get(need.key)
-            if start is None or need.shared:
+            if start is None or (need.shared and not spoiled):
                 return
-            if self._left[need.key] > 0:
+            if self._left[need.key] > 0 and not spoiled:
                 if need.fresh and start.over:
                     self._starts[need.key] = start.again()
                 return

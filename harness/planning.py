@@ -37,10 +37,14 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """The deployment that an item is to be tried on."""
+    """The deployment that an item is to be tried on.
+
+    releases: how the releases that are tried on it differ; the deployment does not.
+    """
 
     runtime: RuntimeName
     specification: Specification
+    releases: Variation = CLEAN
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -91,12 +95,13 @@ def need(declaration: Declaration, case: Case, runtimes: Sequence[RuntimeName]) 
     for runtime in runtimes:
         if not _why_not(declaration, planted, runtime):
             own = _FRESH if declaration.fresh else declaration.group
+            variation = variation_for(case.profile, planted)
             specification = Specification(
                 profile=case.profile,
-                variation=variation_for(case.profile, planted),
+                variation=variation.of_deployment,
                 instance=own if own and runtime != "external" else "shared",
             )
-            return Need(runtime=runtime, specification=specification)
+            return Need(runtime=runtime, specification=specification, releases=variation.of_releases)
     return Refusal(reason=_why_not(declaration, planted, runtimes[0]))
 
 
@@ -109,12 +114,12 @@ def twin(declaration: Declaration, case: Case, profile: str, runtime: RuntimeNam
     planted = (declaration.setup, *([defect] if defect else ()))
     return Need(
         runtime=runtime,
-        specification=Specification(profile=profile, variation=variation_for(profile, planted)),
+        specification=Specification(profile=profile, variation=variation_for(profile, planted).of_deployment),
     )
 
 
 def variation_for(profile: str, planted: Iterable[Variation]) -> Variation:
-    """Return what of `planted` changes a deployment of this profile, as one variation."""
+    """Return what of `planted` is meant for this profile, as one variation."""
     parts = [v for v in planted if v.profile in (None, profile) and v.changes]
     if not parts:
         return CLEAN

@@ -149,14 +149,15 @@ class Session:
         """Return what a check holds, once its deployment is up; the wait is the deployment's time."""
         needed = trial.need
         assert isinstance(needed, Need), "a refused trial ends before it asks for a deployment"
-        return self._site(trial, needed)
+        site = self._site(trial, needed)
+        site.plant(needed.releases)
+        return site
 
     def settle(self, item: str) -> None:
         """Take back what a trial left behind, and let go of its deployment."""
-        for site in self._used:
-            site.settle()
+        settled = [site.settle() for site in self._used]
         self._used.clear()
-        self.deployments.release(item)
+        self.deployments.release(item, spoiled=not all(settled))
 
     def finish(self, trial: Trial) -> None:
         """Write a trial's finding. Raises `JournalFull`."""

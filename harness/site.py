@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 from harness.contract import Contract
 from harness.credentials import Credentials
+from harness.defects import CLEAN, Variation
 from harness.evidence import current, waiting_for_target
 from harness.faults.dependency import Faults
 from harness.fuzz.corpus import Corpus
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from harness.probes.browser import BrowserProbe
     from harness.probes.forgery import Forger
     from harness.probes.rollout import RolloutProbe
+    from harness.probes.rollouts import Rollouts
     from harness.probes.scans import ScanProbe
     from harness.probes.tls import TlsProbe
 
@@ -96,6 +98,7 @@ class Site:
         self.twin = twin
         self._quiet = quiet
         self._setup = setup or Setup()
+        self._planted = CLEAN
         self.packages = PackageProbe(deployment, self._setup)
         auth_header = contract.http.auth_header
         VAULT.learn_all(deployment.secrets)
@@ -161,11 +164,11 @@ class Site:
     def rollout(self) -> RolloutProbe:
         """Releases put into service, and returned to. Raises NotVerified where none can stand beside it."""
         costs("rollout")
-        return self._rollout
+        return self._rollouts.probe(self._planted)
 
     @cached_property
-    def _rollout(self) -> RolloutProbe:
-        from harness.probes.rollout import RolloutProbe
+    def _rollouts(self) -> Rollouts:
+        from harness.probes.rollouts import Rollouts
 
         try:
             stage, workshop = self.deployment.stage(), self.runtime.workshop(self.profile)
@@ -173,13 +176,7 @@ class Site:
             not_verified(str(cause))
         # An edge that checks nothing answers before every replica does.
         floor(self.ready(within_s=_RECOVERY_S), "not every replica answers at its own door")
-        return RolloutProbe(
-            stage,
-            self.policy.releases.watch,
-            self.writes,
-            workshop,
-            planted=self.deployment.specification.variation,
-        )
+        return Rollouts(stage, self.policy.releases.watch, self.writes, workshop)
 
     @cached_property
     def browser(self) -> BrowserProbe:
@@ -282,19 +279,30 @@ class Site:
         doors = [Door(base_url=url, path=path, host_name=self.deployment.host_name) for url in urls]
         return self.eventually(lambda: all(map(answers, doors)), timeout_s=within_s)
 
-    def settle(self) -> None:
-        """Take back every fault that a check left behind, and wait until every replica has got over it."""
+    def plant(self, releases: Variation) -> None:
+        """Let the releases that are tried here have a defect, until the next `settle`."""
+        self._planted = releases
+
+    def settle(self) -> bool:
+        """Take back every fault that a check left behind, and wait until every replica has got over it.
+
+        Return whether the next check may have the deployment: a defect in its releases may have broken it.
+        """
         if self.faults.restore():
             self.ready(within_s=_RECOVERY_S)
+        planted, self._planted = self._planted, CLEAN
+        return not planted.changes or "_rollouts" not in self.__dict__ or self._rollouts.restore()
 
     def forget(self) -> None:
         """Settle, and forget what checks share of what was measured: it is to be measured anew."""
+        planted = self._planted
         self.settle()
-        if "_rollout" in self.__dict__:
-            self._rollout.forget()
+        self.plant(planted)
+        if "_rollouts" in self.__dict__:
+            self._rollouts.forget()
 
     def close(self) -> None:
         """End the connections and the browser. The deployment itself stays up."""
         self.http.close()
-        for lazy in {"browser", "_rollout"} & self.__dict__.keys():
+        for lazy in {"browser", "_rollouts"} & self.__dict__.keys():
             getattr(self, lazy).close()

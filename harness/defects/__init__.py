@@ -7,6 +7,7 @@ does no I/O.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -102,6 +103,8 @@ class Remade:
     changes: tuple[Edit | Added, ...]
 
 
+# What the harness does on a deployment, which itself does not differ by it.
+OnReleases = Rollout | Remade
 Change = Setting | Edit | Secret | SecretFiles | Certificate | Container | Added | Scanner | Rollout | Remade
 
 
@@ -130,6 +133,20 @@ class Variation:
             or (isinstance(change, Edit) and _of_containers(change.path))
             for change in self.changes
         )
+
+    @property
+    def of_deployment(self) -> Variation:
+        """The part that changes the deployment itself."""
+        return self._only(change for change in self.changes if not isinstance(change, OnReleases))
+
+    @property
+    def of_releases(self) -> Variation:
+        """The part that changes how releases are made and driven, on a deployment that does not differ."""
+        return self._only(change for change in self.changes if isinstance(change, OnReleases))
+
+    def _only(self, changes: Iterable[Change]) -> Variation:
+        kept = tuple(changes)
+        return replace(self, changes=kept) if kept else CLEAN
 
     def __add__(self, other: Variation) -> Variation:
         return Variation(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Self
@@ -48,9 +49,9 @@ class Interrupted(BaseException):
 
 
 class RolloutProbe:
-    """Drives the rollouts of one deployment, by a ledger of its own that lives as long as the probe.
+    """Drives the rollouts of one deployment, by a ledger of its own.
 
-    planted: a deployment's defects, of which those of the driver and of the releases are planted here.
+    first: the release that stood there first. planted: defects of the driver and of the releases.
     beside: what stood at the other colour once a version had come to serve.
     """
 
@@ -61,6 +62,7 @@ class RolloutProbe:
         writes: WriteProbe,
         workshop: Workshop,
         *,
+        first: Release,
         planted: Variation,
     ) -> None:
         self.stage = stage
@@ -73,10 +75,15 @@ class RolloutProbe:
         self._rehearsals: dict[str, Rehearsal] = {}
         self._made: dict[str, Release] = {}
         self._tags: dict[str, str] = {}
-        self._first: Release | None = None
+        self._first = first
         self._name = f"panotti-tried-{secrets.token_hex(4)}"
         self._folder = TemporaryDirectory(prefix="ledger-")
-        self._path = Path(self._folder.name) / "ledger"
+        self._ledgers = count(1)
+        self.begin_ledger()
+
+    def begin_ledger(self) -> None:
+        """Begin a new ledger: somebody else has changed what stands, and the old one does not tell it."""
+        self._path = Path(self._folder.name) / f"ledger-{next(self._ledgers)}"
 
     @property
     def state(self) -> State:
@@ -96,12 +103,11 @@ class RolloutProbe:
         if self.state.unfinished is not None:
             self.resume()
         serving = self.serving()
-        first = self._first = self._first or serving
-        if first is None or serving is None:
+        if serving is None:
             not_verified("no release serves")
-        if serving != first and self.rollback(first.version).result != "taken":
-            not_verified(f"{first.version} could not be returned to")
-        return first
+        if serving != self._first and self.rollback(self._first.version).result != "taken":
+            not_verified(f"{self._first.version} could not be returned to")
+        return self._first
 
     def warm(self) -> Release | None:
         """Return the release at the other colour."""

@@ -10,7 +10,7 @@ import pytest
 from harness.collection import accept, claim_of, declared, in_order, left_out, selected, units
 from harness.costs import Cost, CostClass, Costs
 from harness.declare import Declaration
-from harness.defects import CLEAN, Variation, setting
+from harness.defects import CLEAN, Variation, rollout, setting
 from harness.errors import UserError
 from harness.options import Options
 from harness.planning import Case, Need, Refusal
@@ -115,6 +115,27 @@ def test_a_profile_is_done_before_the_next_and_its_own_deployment_first() -> Non
         "clean[staging]",
         "changed[staging]",
     ]
+
+
+def test_on_one_deployment_defects_of_releases_come_last_the_same_ones_together() -> None:
+    abrupt, cold = rollout("", "abrupt"), rollout("", "cold")
+    trials = [
+        releasing("cut off", abrupt),
+        releasing("clean"),
+        releasing("cold", cold),
+        releasing("killed", abrupt),
+        releasing("clean too"),
+    ]
+
+    order = [trials[position].check for position in in_order(trials, Costs())]
+
+    assert order == ["clean", "clean too", "cut off", "killed", "cold"]
+
+
+def releasing(name: str, releases: Variation = CLEAN) -> Trial:
+    clean = trial()
+    assert isinstance(clean.need, Need)
+    return replace(clean, check=name, need=replace(clean.need, releases=releases))
 
 
 def test_every_check_is_declared_once_with_its_cases_and_defects() -> None:

@@ -9,10 +9,14 @@ from harness.declare import declaration_of
 from harness.declared import base_of, declared_in
 from harness.defects import (
     CLEAN,
+    Variation,
     blinding,
     certificate,
     container,
     defect,
+    edit,
+    remade,
+    rollout,
     scanner,
     secret,
     setting,
@@ -117,6 +121,16 @@ class TestVariation:
         assert container("root", user="0").needs_containers
         assert not ANY.needs_containers
         assert not certificate("expired").needs_containers
+
+    def test_what_goes_wrong_with_releases_is_told_from_what_changes_the_deployment(self) -> None:
+        both = defect(
+            "both", ANY, rollout("", "abrupt"), remade("", "1.1.0", edit("", "panotti/a.py", "b", "c"))
+        )
+
+        assert both.of_deployment == Variation(title="both", changes=ANY.changes)
+        assert both.of_releases.changes == both.changes[1:]
+        assert ANY.of_deployment == ANY
+        assert ANY.of_releases == CLEAN
 
 
 class TestOutcome:

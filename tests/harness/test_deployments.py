@@ -235,6 +235,20 @@ class TestLettingGo:
         assert first.stopped
         assert not second.stopped
 
+    @pytest.mark.parametrize("need", [OWN, ONE, FRESH])
+    def test_one_that_an_item_has_spoiled_is_replaced(self, manage: Any, need: Need) -> None:
+        managed = manage(a=need, b=need)
+        first = managed.deployments.get(need)
+
+        managed.deployments.release("a", spoiled=True)
+
+        second = managed.deployments.get(need)
+        assert managed.left == [need]
+        assert (first.renewed, second.stopped) == (0, False)
+        assert second is not first
+        managed.deployments.close()
+        assert first.stopped
+
     def test_one_that_no_item_has_had_yet_is_as_new(self, manage: Any) -> None:
         managed = manage(a=FRESH, b=FRESH)
         managed.runtime.gate.clear()

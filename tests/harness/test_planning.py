@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.declare import Declaration
-from harness.defects import CLEAN, Variation, container, defect, edit, setting
+from harness.defects import CLEAN, Variation, container, defect, edit, rollout, setting
 from harness.planning import (
     CHEAPEST_FIRST,
     Case,
@@ -150,6 +150,21 @@ class TestNeed:
         found = needed(Case(profile="production", defect=ANY, selftest=True), setup=setting(WORKERS=2))
 
         assert found.specification.variation.changes == (*setting(WORKERS=2).changes, *ANY.changes)
+
+    def test_a_defect_of_releases_needs_no_deployment_of_its_own(self) -> None:
+        abrupt = rollout("abrupt", "abrupt")
+        clean = needed(runtimes=("containers",))
+
+        found = needed(Case(profile="production", defect=abrupt, selftest=True), runtimes=("containers",))
+        both = needed(
+            Case(profile="production", defect=defect("", ANY, abrupt), selftest=True),
+            runtimes=("containers",),
+        )
+
+        assert (found.key, found.group, found.shared) == (clean.key, clean.group, True)
+        assert (clean.releases, found.releases) == (CLEAN, abrupt)
+        assert both.specification.variation.changes == ANY.changes
+        assert both.releases.changes == abrupt.changes
 
     def test_the_first_runtime_that_can_show_it_is_taken(self) -> None:
         planted = Case(profile="production", defect=ROOT, selftest=True)

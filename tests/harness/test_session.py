@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from harness import assembly, journal, places, session, watchdog
 from harness.assembly import Assembly
 from harness.declare import Declaration
-from harness.defects import CLEAN, Variation, setting
+from harness.defects import CLEAN, Variation, rollout, setting
 from harness.errors import JournalError, UserError
 from harness.journal import JournalFull
 from harness.options import Options
@@ -44,6 +45,11 @@ def trial(name: str = "test_a", variation: Variation = CLEAN, **given: Any) -> T
         "skipped": RuntimeError,
     }
     return Trial(**{**usual, **given})
+
+
+def needed_by(one: Trial) -> Need:
+    assert isinstance(one.need, Need)
+    return one.need
 
 
 @pytest.fixture
@@ -133,6 +139,29 @@ class TestTrials:
 
         second: Any = run.site(later)
 
+        assert second is not first
+        assert not second.deployment.stopped
+
+    def test_a_defect_of_releases_is_planted_for_its_trial_alone(self, begin: Open) -> None:
+        abrupt = rollout("", "abrupt")
+        run, clean = begin(), trial("test_a")
+        defect = trial("test_b", need=replace(needed_by(clean), releases=abrupt))
+        run.plan({"a": clean, "b": defect}, announce=False)
+
+        site: Any = run.site(clean)
+        assert site.planted == CLEAN
+        assert run.site(defect) is site
+        assert site.planted == abrupt
+
+    def test_a_deployment_that_a_trial_has_spoiled_is_replaced(self, begin: Open) -> None:
+        run, one, other = begin(), trial("test_a"), trial("test_b")
+        run.plan({"a": one, "b": other}, announce=False)
+        first: Any = run.site(one)
+        first.spoiled = True
+
+        run.settle("a")
+
+        second: Any = run.site(other)
         assert second is not first
         assert not second.deployment.stopped
 

@@ -7,7 +7,7 @@ import pytest
 
 from harness.capabilities import Administration, Capabilities, Recordings
 from harness.contract import Contract, Http
-from harness.defects import CLEAN, setting
+from harness.defects import CLEAN, rollout, setting
 from harness.evidence import Recorder, recording
 from harness.outcome import NotVerified
 from harness.policy import load_policy
@@ -16,6 +16,7 @@ from harness.probes.tls import TlsProbe
 from harness.redaction import VAULT
 from harness.runtimes import CannotShow, StartFailure
 from harness.site import Site
+from tests.harness.releases.stages import NEW, OLD, MemoryStage
 
 CONTRACT = Contract(
     name="little",
@@ -124,6 +125,45 @@ def test_a_fault_left_behind_is_taken_back(site, plain):
     site.settle()
 
     assert (folder / "panotti.db").exists()
+
+
+class TestReleases:
+    """A defect of releases, planted for one check at a time."""
+
+    @pytest.fixture
+    def stage(self, site, plain, monkeypatch):
+        stage = MemoryStage.serving_old()
+        monkeypatch.setattr(type(plain), "stage", lambda _: stage, raising=False)
+        monkeypatch.setattr(site, "ready", lambda *, within_s: True)
+        site.runtime.workshop = lambda profile: None
+        return stage
+
+    def test_it_is_in_the_releases_until_the_site_is_settled(self, site, stage):
+        clean = site.rollout
+        site.plant(rollout("", "abrupt"))
+        planted = site.rollout
+        planted.release(NEW)
+
+        assert "kill" in stage.calls
+        assert site.settle()
+        assert (site.rollout, planted.serving()) == (clean, OLD)
+
+    def test_it_stays_for_a_second_try(self, site, stage):
+        site.plant(rollout("", "abrupt"))
+        first = site.rollout
+
+        site.forget()
+
+        assert site.rollout is first
+
+    def test_a_deployment_that_it_has_broken_is_not_for_the_next_check(self, site, stage):
+        site.plant(rollout("", "unverified"))
+        assert site.settle(), "nothing was tried"
+        site.plant(rollout("", "unverified"))
+        site.rollout.release(NEW)
+        stage.refuses = {"start": lambda found: found == OLD}
+
+        assert not site.settle()
 
 
 class TestAnother:

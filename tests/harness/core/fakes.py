@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.defects import Variation
 from harness.errors import DeploymentFailed, UserError
 from harness.evidence import record
 from harness.journal import now
@@ -114,8 +115,12 @@ class FakeSite:
         self.twin = twin
         self.others = others
 
-    def settle(self) -> None:
+    def plant(self, releases: Variation) -> None:
+        self.planted = releases
+
+    def settle(self) -> bool:
         self.settled = getattr(self, "settled", 0) + 1
+        return not getattr(self, "spoiled", False)
 
     def forget(self) -> None:
         self.settle()

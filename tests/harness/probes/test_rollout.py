@@ -60,7 +60,7 @@ def made() -> Iterator[Made]:
     def make(planted: Variation | Misstep = CLEAN, **given: Any) -> RolloutProbe:
         stage = MemoryStage.serving_old(**given)
         planted = rollout("", planted) if isinstance(planted, str) else planted
-        probe = RolloutProbe(stage, LIMITS, Silent(), Bench(stage), planted=planted)
+        probe = RolloutProbe(stage, LIMITS, Silent(), Bench(stage), first=OLD, planted=planted)
         probes.append(probe)
         return probe
 
