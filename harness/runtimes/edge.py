@@ -21,6 +21,7 @@ _FOLDER: Final = f"/etc/haproxy/{SERVING}"
 _MAP: Final = f"{_FOLDER}/{_FILE}"
 _KEY: Final = "colour"
 _SHOW: Final = f"show map {_MAP}"
+_STATES: Final = "show servers state"
 _SOCKET: Final = ("socat", "-t5", "-", "UNIX-CONNECT:/run/haproxy/admin.sock")
 _ANSWER_S: Final = 10.0
 _UP: Final = "2"  # srv_op_state, of `show servers state`
@@ -78,8 +79,13 @@ class Edge:
 
     def up(self, colour: Colour) -> set[str]:
         """Return the addresses of the replicas of a colour that were ready when they were last asked."""
-        rows = [line.split() for line in self.ask("show servers state").splitlines()]
-        return {row[4] for row in rows if row[1:2] == [colour] and row[5:6] == [_UP]}
+        return _up(self.ask(_STATES), colour)
+
+    def clients_go_to(self) -> set[str]:
+        """Return the addresses of the replicas that get requests: those that are ready, of what serves."""
+        said = self.ask(f"{_SHOW}; {_STATES}")
+        colour = _serving(said)
+        return _up(said, colour) if colour else set()
 
     def counted(self) -> Mapping[Colour, Counted]:
         """Return what has passed by now, of both colours."""
@@ -100,6 +106,11 @@ def write_serving(folder: Path, colour: Colour) -> None:
     fresh.write_text(f"{_KEY} {colour}\n", encoding="ascii")
     fresh.chmod(0o444)
     fresh.replace(folder / _FILE)
+
+
+def _up(said: str, colour: Colour) -> set[str]:
+    rows = [line.split() for line in said.splitlines()]
+    return {row[4] for row in rows if row[1:2] == [colour] and row[5:6] == [_UP]}
 
 
 def _serving(said: str) -> Colour | None:

@@ -17,7 +17,7 @@ from harness.runtimes import StartFailure
 from harness.runtimes.engine import Box, Engine, Place, Request
 from harness.runtimes.hardening import Hardening, change
 from harness.runtimes.launch import ADDRESSES, Plan, resolve
-from harness.runtimes.services import hardening, mounts, ports, restart_policy, tmpfs
+from harness.runtimes.services import Ports, hardening, mounts, ports, restart_policy, tmpfs
 from harness.topology.schema import Service, Topology
 
 T = TypeVar("T")
@@ -91,34 +91,45 @@ class Realised:
             address=attachment.ipv4_address,
         )
 
+    def _where(self, service: str) -> list[Place]:
+        """A service's places, in the order of the file."""
+        return [self.place(service, network) for network in self.topology.services[service].networks]
+
     def add(self, service: str) -> Box:
         """Start one more container of a service."""
-        networks = self.topology.services[service].networks
-        box = self.run(service, [self.place(service, network) for network in networks])
-        with self.lock:
-            self.boxes.setdefault(service, []).append(box)
-        return box
+        return self._counted(service, self.run(service, self._where(service)))
+
+    def make(self, service: str) -> Box:
+        """Make one more container of a service, to be started later."""
+        request, published = self._request(service)
+        return self._counted(service, self.engine.make(request, published, self._where(service)))
 
     def run(self, service: str, where: Sequence[Place]) -> Box:
         """Start a container as a service has them, which is not counted as one of it."""
+        request, published = self._request(service)
+        return self.engine.place(request, published, where)
+
+    def _request(self, service: str) -> tuple[Request, Ports]:
         made = self.topology.services[service]
         hardened = self.hardened(service, made)
-        return self.engine.place(
-            Request(
-                image=made.image,
-                command=made.command,
-                environment={**self._environment(service, made), **hardened.environment},
-                mounts=(
-                    *mounts(made, self.volumes, places.DEPLOY),
-                    *self._overlay(service),
-                    *hardened.mounts,
-                ),
-                tmpfs=tmpfs(made),
-                options=hardened.options,
+        request = Request(
+            image=made.image,
+            command=made.command,
+            environment={**self._environment(service, made), **hardened.environment},
+            mounts=(
+                *mounts(made, self.volumes, places.DEPLOY),
+                *self._overlay(service),
+                *hardened.mounts,
             ),
-            ports(made),
-            where,
+            tmpfs=tmpfs(made),
+            options=hardened.options,
         )
+        return request, ports(made)
+
+    def _counted(self, service: str, box: Box) -> Box:
+        with self.lock:
+            self.boxes.setdefault(service, []).append(box)
+        return box
 
     def take_over(self, service: str, boxes: Sequence[Box]) -> None:
         """Count these as a service's containers, and no others; those that were known stay the same."""
@@ -150,14 +161,20 @@ class Realised:
     def remove(self, others: Iterable[Box] = ()) -> None:
         """Remove everything, also what a rollout that was killed left in the networks. Safe to call twice."""
         with self.lock:
-            boxes = [box for found in self.boxes.values() for box in found]
+            stores = {box.id: box for box in self._stores()}
+            boxes = [*self.edge, *self.application, *others]
             self.boxes.clear()
             networks, self.networks = self.networks, {}
             volumes, self.volumes = self.volumes, {}
-        boxes += [*others, *(box for name in networks.values() for box in self.engine.boxes(name))]
-        remove_in_turn({box.id: box for box in boxes}.values())
+        found = {box.id: box for box in (*boxes, *self.engine.in_networks(networks.values()))}
+        # Stores last: Docker waits seconds for the end of a container that looks for a name which is gone.
+        remove_in_turn([*(box for name, box in found.items() if name not in stores), *stores.values()])
         each(self.engine.remove_network, networks.values())
         each(self.engine.remove_volume, volumes.values())
+
+    def _stores(self) -> list[Box]:
+        others = {self.contract.edge, self.contract.application}
+        return [box for name, found in self.boxes.items() if name not in others for box in found]
 
     def _all(self) -> list[tuple[Service, Box]]:
         services = self.topology.services
@@ -215,6 +232,8 @@ def remove_in_turn(boxes: Iterable[Box]) -> None:
 
 def dead(found: Realised) -> Iterator[Casualty]:
     """Yield the components that have ended, the one-shot ones that ended well aside."""
+    if not found.engine.in_networks(found.networks.values(), ended=True):
+        return
     needs = [
         (other, d.condition) for s in found.topology.services.values() for other, d in s.depends_on.items()
     ]

@@ -15,6 +15,7 @@ _SAME: Final = (
 )
 _LISTS: Final = ("cap_drop", "cap_add", "security_opt", "dns_opt")
 Mount = tuple[str, str, str]
+Ports = dict[int, tuple[str, int | None]]
 
 
 def hardening(service: Service) -> Hardening:
@@ -37,7 +38,7 @@ def restart_policy(service: Service) -> dict[str, Any]:
     return {"Name": service.restart, "MaximumRetryCount": 0}
 
 
-def ports(service: Service) -> dict[int, tuple[str, int | None]]:
+def ports(service: Service) -> Ports:
     """Return where each container port is published: address and port, None for any that is free."""
     found = {}
     for text in service.ports:

@@ -86,16 +86,10 @@ def _with_networks(
             )
             for name, network in topology.networks.items()
         }
-        made: dict[str, str] = {}
         try:
-            for name, subnet in wanted.items():
-                made[name] = engine.subnet(subnet)
+            made = _made(engine, wanted)
         except SubnetTaken:
-            each(engine.remove_network, made.values())
             continue
-        except BaseException:
-            each(engine.remove_network, made.values())
-            raise
         return Realised(
             engine=engine,
             plan=plan,
@@ -111,6 +105,21 @@ def _with_networks(
         f"{_SUBNET_TRIES} places in 198.18.0.0/15 are taken",
         remedy="Remove networks that nobody uses: `docker network ls`, `harness down`.",
     )
+
+
+def _made(engine: Engine, wanted: Mapping[str, Subnet]) -> dict[str, str]:
+    """Make all networks or none; return their real names. Raises `SubnetTaken`."""
+    made: dict[str, str] = {}
+
+    def make(name: str) -> None:
+        made[name] = engine.subnet(wanted[name])
+
+    try:
+        each(make, wanted)
+    except BaseException:
+        each(engine.remove_network, made.values())
+        raise
+    return made
 
 
 def _described(
@@ -240,6 +249,8 @@ def _start(found: Realised, deadline: float) -> None:
 
     def bring(name: str) -> None:
         try:
+            # Docker makes it while those are starting that it depends on.
+            boxes = each(lambda _: found.make(name), range(services[name].scale))
             for other, dependency in services[name].depends_on.items():
                 while not done[other].wait(_LOOK_S):
                     if failed.is_set():
@@ -247,7 +258,7 @@ def _start(found: Realised, deadline: float) -> None:
                 if failed.is_set():
                     return
                 _await(found, other, dependency.condition, deadline)
-            each(lambda _: found.add(name), range(services[name].scale))
+            each(lambda box: box.start(), boxes)
         except BaseException:
             failed.set()
             raise

@@ -123,8 +123,8 @@ class Box:
             self._docker.unpause()
 
     def start(self) -> None:
-        """Start it again after it ended."""
-        with asking("starting a container again"):
+        """Start it, or start it again after it ended."""
+        with asking("starting a container"):
             self._docker.start()
 
     def update(self, **limits: Any) -> None:
@@ -140,8 +140,8 @@ class Box:
     def enter(self, place: Place) -> None:
         """Connect it to a network."""
         with asking("connecting a container"):
-            self._docker.client.networks.get(place.network).connect(
-                self._docker, aliases=list(place.aliases), ipv4_address=place.address
+            self._docker.client.api.connect_container_to_network(
+                self.id, place.network, aliases=list(place.aliases), ipv4_address=place.address
             )
 
     def addresses(self) -> dict[str, str]:

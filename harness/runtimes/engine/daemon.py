@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
@@ -32,6 +33,7 @@ class Engine:
 
     def __init__(self, run_id: str) -> None:
         self.labels = {RUN_LABEL: run_id}
+        self._memory = 0
         with asking("connecting to Docker"):
             if not has_socket():
                 raise FileNotFoundError("its socket is not there")
@@ -141,7 +143,7 @@ class Engine:
         pool = IPAMPool(subnet=wanted.subnet, iprange=wanted.pool, gateway=wanted.gateway)
         with asking(f"making the network {wanted.subnet}"):
             try:
-                self._client.networks.create(
+                self._client.api.create_network(
                     wanted.name,
                     driver="bridge",
                     internal=wanted.internal,
@@ -183,20 +185,34 @@ class Engine:
 
     def memory(self) -> int:
         """Return the bytes of memory that the daemon's machine has."""
-        with asking("asking for the machine's memory"):
-            return int(self._client.info()["MemTotal"])
+        if not self._memory:
+            with asking("asking for the machine's memory"):
+                self._memory = int(self._client.info()["MemTotal"])
+        return self._memory
 
     def place(
         self, request: Request, ports: Mapping[int, tuple[str, int | None]], places: Sequence[Place]
     ) -> Box:
         """Start a container in several networks; the first one publishes. Raises `RuntimeUnavailable`."""
+        box = self.make(request, ports, places)
+        try:
+            box.start()
+        except BaseException:
+            box.remove()
+            raise
+        return box
+
+    def make(
+        self, request: Request, ports: Mapping[int, tuple[str, int | None]], places: Sequence[Place]
+    ) -> Box:
+        """Make a container as `place` does, and do not start it."""
         first, *others = places
         endpoint = EndpointConfig(
             self._client.api._version,  # noqa: SLF001
             aliases=list(first.aliases),
             ipv4_address=first.address,
         )
-        with asking(f"starting a container of {request.image}"):
+        with asking(f"making a container of {request.image}"):
             container = self._client.containers.create(
                 request.image,
                 command=list(request.command) if request.command is not None else None,
@@ -212,10 +228,7 @@ class Engine:
             box = Box(Plain(container))
             try:
                 for place in others:
-                    self._client.networks.get(place.network).connect(
-                        container, aliases=list(place.aliases), ipv4_address=place.address
-                    )
-                container.start()
+                    box.enter(place)
             except BaseException:
                 box.remove()
                 raise
@@ -223,12 +236,26 @@ class Engine:
 
     def boxes(self, network: str = "") -> list[Box]:
         """Return the run's containers, or those in a network, also what has ended; the oldest first."""
-        filters = {"label": [f"{name}={value}" for name, value in self.labels.items()]}
-        if network:
-            filters["network"] = [network]
-        with asking("listing containers"):
-            found = self._client.containers.list(all=True, filters=filters, ignore_removed=True)
+        found = self._listed({"network": [network]} if network else {})
         return [Box(Plain(one)) for one in sorted(found, key=lambda one: str(one.attrs["Created"]))]
+
+    def in_networks(self, networks: Collection[str], *, ended: bool = False) -> list[Box]:
+        """Return the run's containers in any of some networks, or those of them that have ended.
+
+        It is one question to Docker: their descriptions are not asked for.
+        """
+        if not networks:
+            return []
+        filters = {"network": [*networks]} | ({"status": ["exited", "dead"]} if ended else {})
+        return [Box(Plain(one)) for one in self._listed(filters, sparse=True)]
+
+    def _listed(self, filters: Mapping[str, list[str]], *, sparse: bool = False) -> list[Any]:
+        own = {"label": [f"{name}={value}" for name, value in self.labels.items()]}
+        with asking("listing containers"):
+            found: list[Any] = self._client.containers.list(
+                all=True, filters={**own, **filters}, ignore_removed=True, sparse=sparse
+            )
+        return found
 
     def run(self, request: Request, network: RunNetwork) -> Box:
         """Start a container in the run's network. Raises `RuntimeUnavailable`."""

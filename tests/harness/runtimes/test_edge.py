@@ -52,6 +52,17 @@ def test_counters_are_told_by_colour():
     assert counted[Colour.GREEN].requests == 0
 
 
+@pytest.mark.parametrize(
+    ("map_line", "addresses"),
+    [("0x55d0 colour blue", {"198.18.0.67"}), ("0x55d0 colour green", {"198.18.0.69"}), ("nothing", set())],
+)
+def test_clients_go_to_the_replicas_that_are_ready_of_the_colour_that_serves(map_line, addresses):
+    socket = Socket(show=f"{map_line}\n\n{STATES}")
+
+    assert Edge(socket).clients_go_to() == addresses
+    assert len(socket.asked) == 1
+
+
 @pytest.mark.parametrize("gone", ["proc.blue_ms: type=sint value=<1220>\n", "green,BACKEND,0,0,0,0,0,\n"])
 def test_counters_of_which_some_are_missing_are_no_counters(gone):
     with pytest.raises(ProbeFailed, match="not those of two colours"):

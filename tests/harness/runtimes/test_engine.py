@@ -119,6 +119,24 @@ class TestDocker:
         network.remove()
         engine.close()
 
+    def test_what_has_ended_is_found_by_its_network_and_nothing_without_one(self, small_image: str) -> None:
+        engine = Engine("test-ended")
+        network = engine.network()
+        ended, running = (
+            engine.run(Request(image=small_image, command=("sleep", seconds)), network)
+            for seconds in ("0", "60")
+        )
+        ended.wait(30.0)
+
+        assert {box.id for box in engine.in_networks([network.name])} == {ended.id, running.id}
+        assert [box.id for box in engine.in_networks([network.name], ended=True)] == [ended.id]
+        assert engine.in_networks([]) == []
+
+        for box in (ended, running):
+            box.remove()
+        network.remove()
+        engine.close()
+
     def test_a_registry_that_is_not_there_is_no_error(self) -> None:
         engine = Engine("test")
 

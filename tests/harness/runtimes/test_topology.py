@@ -19,7 +19,7 @@ from harness.releases.stage import Colour
 from harness.runtimes import Specification, topology
 from harness.runtimes.containers import ContainersRuntime
 from harness.runtimes.edge import Edge
-from harness.runtimes.engine import SubnetTaken
+from harness.runtimes.engine import Box, SubnetTaken
 from harness.runtimes.factory import silent
 from harness.runtimes.launch import plan
 from harness.runtimes.readiness import await_ready
@@ -84,6 +84,20 @@ def test_every_replica_is_in_and_has_its_restart_policy(deployment):
     assert deployment.holds_port()
     policies = {part.attributes()["HostConfig"]["RestartPolicy"]["Name"] for part in deployment.replicas}
     assert policies == {"unless-stopped"}
+
+
+def test_the_databases_image_holds_no_password(deployment):
+    (database,) = deployment.parts("database")
+    image = "tar -xOf /var/lib/postgresql/made/cluster.tar | grep -ac"
+    volume = "cat /var/lib/postgresql/data/15/global/* | grep -ac"
+    found = {
+        (place, needle): int(database.execute(("sh", "-c", f"{place} '{needle}'"), timeout_s=60).stdout)
+        for place in (image, volume)
+        for needle in ("SCRAM-SHA-256[$]", "panotti")
+    }
+
+    assert [found[image, "panotti"] > 0, found[volume, "SCRAM-SHA-256[$]"] > 0] == [True, True]
+    assert found[image, "SCRAM-SHA-256[$]"] == 0
 
 
 def test_the_edge_answers_as_the_server_does(deployment):
@@ -320,11 +334,14 @@ def test_a_taken_port_is_named_and_nothing_is_left(runtime):
             runtime.start(specification)
 
 
-def test_nothing_is_left_of_a_stopped_topology(runtime):
+def test_nothing_is_left_of_a_stopped_topology(runtime, monkeypatch):
     specification = Specification(profile="production", instance="short-lived")
     up = runtime.start(specification)
     names = {*up.found.networks.values()}
     volumes = {*up.found.volumes.values()}
+    stores = {box.id for service in ("postgres", "redis") for box in up.found.boxes[service]}
+    removed, remove = [], Box.remove
+    monkeypatch.setattr(Box, "remove", lambda box: removed.append(box.id) or remove(box))
     up.stop()
 
     client = runtime.engine._client
@@ -332,3 +349,4 @@ def test_nothing_is_left_of_a_stopped_topology(runtime):
     assert not volumes & {volume.name for volume in client.volumes.list()}
     assert "request" in up.logs()
     assert not up.found.folder.exists()
+    assert (len(removed), {*removed[-2:]}) == (5, stores)
