@@ -56,10 +56,10 @@ def left_out(trial: Trial, options: Options, costs: Costs) -> CostClass | None:
 def in_order(trials: Sequence[Trial], costs: Costs) -> list[int]:
     """Return positions so that trials on one deployment are neighbours, a profile's own deployment first.
 
-    Of those on one deployment, the ones that try its releases as they are come before those with a defect in
-    them: what such a defect leaves behind meets as few others as possible. Measurements come last.
+    Of those on one deployment, the ones that try it as it is come before those for which a defect is planted
+    in it: what such a defect leaves behind meets as few others as possible. Measurements come last.
     """
-    undisturbed_first = grouped(map(_releases, trials))
+    undisturbed_first = grouped(map(_planted, trials))
     keys = [need.key if isinstance(need := trials[at].need, Need) else None for at in undisturbed_first]
     positions = [undisturbed_first[at] for at in grouped(keys)]
     return sorted(positions, key=lambda position: _apart(trials[position], costs))
@@ -114,10 +114,10 @@ def _group(trial: Trial) -> str:
     return "" if trial.need.divisible else trial.need.group
 
 
-def _releases(trial: Trial) -> tuple[str] | None:
-    """What tells trials apart whose releases have a defect, None where they have none."""
-    releases = trial.need.releases if isinstance(trial.need, Need) else CLEAN
-    return (releases.key,) if releases.changes else None
+def _planted(trial: Trial) -> tuple[str] | None:
+    """What tells trials apart for which a defect is planted, None where there is none."""
+    planted = trial.need.planted if isinstance(trial.need, Need) else CLEAN
+    return (planted.key,) if planted.changes else None
 
 
 def _apart(trial: Trial, costs: Costs) -> tuple[bool, str, bool]:

@@ -39,12 +39,13 @@ class Case:
 class Need:
     """The deployment that an item is to be tried on.
 
-    releases: how the releases that are tried on it differ; the deployment does not.
+    planted: what differs while the item is tried, and is taken back: the edge, how releases are made and
+        driven.
     """
 
     runtime: RuntimeName
     specification: Specification
-    releases: Variation = CLEAN
+    planted: Variation = CLEAN
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -98,10 +99,10 @@ def need(declaration: Declaration, case: Case, runtimes: Sequence[RuntimeName]) 
             variation = variation_for(case.profile, planted)
             specification = Specification(
                 profile=case.profile,
-                variation=variation.of_deployment,
+                variation=variation.brought_up,
                 instance=own if own and runtime != "external" else "shared",
             )
-            return Need(runtime=runtime, specification=specification, releases=variation.of_releases)
+            return Need(runtime=runtime, specification=specification, planted=variation.planted)
     return Refusal(reason=_why_not(declaration, planted, runtimes[0]))
 
 

@@ -150,7 +150,7 @@ class Session:
         needed = trial.need
         assert isinstance(needed, Need), "a refused trial ends before it asks for a deployment"
         site = self._site(trial, needed)
-        site.plant(needed.releases)
+        site.plant(needed.planted)
         return site
 
     def settle(self, item: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 from harness.contract import Contract
 from harness.credentials import Credentials
 from harness.defects import CLEAN, Variation
+from harness.errors import HarnessError
 from harness.evidence import current, waiting_for_target
 from harness.faults.dependency import Faults
 from harness.fuzz.corpus import Corpus
@@ -279,18 +280,22 @@ class Site:
         doors = [Door(base_url=url, path=path, host_name=self.deployment.host_name) for url in urls]
         return self.eventually(lambda: all(map(answers, doors)), timeout_s=within_s)
 
-    def plant(self, releases: Variation) -> None:
-        """Let the releases that are tried here have a defect, until the next `settle`."""
-        self._planted = releases
+    def plant(self, planted: Variation) -> None:
+        """Let the edge, or the releases that are tried here, have a defect until the next `settle`."""
+        self._planted = planted
+        if planted.of_edge.changes:
+            self._change_edge(planted.of_edge)
 
     def settle(self) -> bool:
         """Take back every fault that a check left behind, and wait until every replica has got over it.
 
-        Return whether the next check may have the deployment: a defect in its releases may have broken it.
+        Return whether the next check may have the deployment: a defect that was planted may have broken it.
         """
         if self.faults.restore():
             self.ready(within_s=_RECOVERY_S)
         planted, self._planted = self._planted, CLEAN
+        if planted.of_edge.changes and not self._edge_restored():
+            return False
         return not planted.changes or "_rollouts" not in self.__dict__ or self._rollouts.restore()
 
     def forget(self) -> None:
@@ -300,6 +305,19 @@ class Site:
         self.plant(planted)
         if "_rollouts" in self.__dict__:
             self._rollouts.forget()
+
+    def _change_edge(self, variation: Variation) -> None:
+        self.deployment.change_edge(variation)
+        self.http.close()  # kept connections led to the edge before
+
+    def _edge_restored(self) -> bool:
+        try:
+            self._change_edge(CLEAN)
+        except HarnessError:
+            return False
+        except CannotShow:
+            return True  # there is no edge that a defect was planted in
+        return True
 
     def close(self) -> None:
         """End the connections and the browser. The deployment itself stays up."""

@@ -103,6 +103,8 @@ class Remade:
     changes: tuple[Edit | Added, ...]
 
 
+# What the edge alone reads.
+EDGE_FILES = frozenset({"deploy/haproxy.cfg", "deploy/refuse.lua"})
 # What the harness does on a deployment, which itself does not differ by it.
 OnReleases = Rollout | Remade
 Change = Setting | Edit | Secret | SecretFiles | Certificate | Container | Added | Scanner | Rollout | Remade
@@ -140,9 +142,19 @@ class Variation:
         return self._only(change for change in self.changes if not isinstance(change, OnReleases))
 
     @property
-    def of_releases(self) -> Variation:
-        """The part that changes how releases are made and driven, on a deployment that does not differ."""
-        return self._only(change for change in self.changes if isinstance(change, OnReleases))
+    def of_edge(self) -> Variation:
+        """The part that changes the edge alone, which is replaced while all behind it stands."""
+        return self._only(change for change in self.changes if _of_edge(change))
+
+    @property
+    def planted(self) -> Variation:
+        """The part for which no deployment is brought up: it is planted in one that is up, and taken back."""
+        return self._only(change for change in self.changes if _is_planted(change))
+
+    @property
+    def brought_up(self) -> Variation:
+        """The part that a deployment is brought up with."""
+        return self._only(change for change in self.changes if not _is_planted(change))
 
     def _only(self, changes: Iterable[Change]) -> Variation:
         kept = tuple(changes)
@@ -155,6 +167,14 @@ class Variation:
             profile=other.profile or self.profile,
             blinds=self.blinds or other.blinds,
         )
+
+
+def _of_edge(change: Change) -> bool:
+    return isinstance(change, Edit) and change.path in EDGE_FILES
+
+
+def _is_planted(change: Change) -> bool:
+    return isinstance(change, OnReleases) or _of_edge(change)
 
 
 def _of_containers(path: str) -> bool:

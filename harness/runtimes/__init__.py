@@ -100,6 +100,13 @@ class Deployment(Protocol):
         """
         ...
 
+    def change_edge(self, variation: Variation) -> None:
+        """Replace the edge by one whose files have these edits, CLEAN: those that it was brought up with.
+
+        Addresses and ports stay, and all behind it stands. Raises ProbeFailed where it does not become ready.
+        """
+        ...
+
     def serving(self) -> int:
         """How many replicas the edge sends requests to."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -49,8 +49,18 @@ class Standing:
 class Colours:
     """The containers of one topology with two colours. Raises `StageError` where there is none."""
 
-    def __init__(self, engine: Engine, contract: Contract, network: str) -> None:
-        """network: the one in which edge and application meet, by Docker's name."""
+    def __init__(
+        self,
+        engine: Engine,
+        contract: Contract,
+        network: str,
+        *,
+        edge: Callable[[], Box] | None = None,
+    ) -> None:
+        """network: the one in which edge and application meet, by Docker's name.
+
+        edge: returns the edge's container, where it is known; else it is looked for once.
+        """
         topology = contract.launch.topology
         if topology is None or topology.release is None:
             raise StageError(
@@ -64,6 +74,7 @@ class Colours:
         self.releasing: Releasing = topology.release
         # What a defect has laid over an image goes with its last replica, and comes back with the next one.
         self._seen: dict[str, Standing] = {}
+        self._known_edge = edge
 
     @classmethod
     def find(cls, engine: Engine, contract: Contract) -> Colours:
@@ -81,9 +92,13 @@ class Colours:
             )
         return cls(engine, contract, names.pop())
 
-    @cached_property
+    @property
     def edge(self) -> Edge:
-        """The edge: what is told which colour serves. It stays one container, also when it starts again."""
+        """The edge: what is told which colour serves."""
+        return Edge(self._known_edge()) if self._known_edge else self._found_edge
+
+    @cached_property
+    def _found_edge(self) -> Edge:
         for one in self._members():
             if one.mounted(Edge.FOLDER) is not None:
                 return Edge(one.box)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from harness.defects import Variation
 from harness.runtimes import CannotShow
 
 
@@ -36,6 +37,10 @@ class OneServer:
     def stage(self) -> NoReturn:
         """There is one place for a release, and it is taken."""
         raise CannotShow("this deployment is one server without an edge: no release can stand beside it")
+
+    def change_edge(self, variation: Variation) -> NoReturn:
+        """There is none."""
+        raise CannotShow(f"this deployment is one server without an edge: {variation.title}")
 
     def renew(self) -> NoReturn:
         """A server that ended is all there was."""

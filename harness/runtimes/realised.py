@@ -39,7 +39,10 @@ class Casualty(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Realised:
-    """What stands of one topology. boxes: by service, in the order in which they were started."""
+    """What stands of one topology. boxes: by service, in the order in which they were started.
+
+    doors: at which port of this machine each published port of the edge is to be, where it is to stay there.
+    """
 
     engine: Engine
     plan: Plan
@@ -51,6 +54,7 @@ class Realised:
     networks: dict[str, str]
     volumes: dict[str, str] = field(default_factory=dict)
     boxes: dict[str, list[Box]] = field(default_factory=dict)
+    doors: dict[int, int] = field(default_factory=dict)
     casualty: Casualty | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -124,7 +128,12 @@ class Realised:
             tmpfs=tmpfs(made),
             options=hardened.options,
         )
-        return request, ports(made)
+        return request, ports(made) if service != self.contract.edge else self._doors(made)
+
+    def _doors(self, made: Service) -> Ports:
+        return {
+            port: (address, self.doors.get(port, known)) for port, (address, known) in ports(made).items()
+        }
 
     def _counted(self, service: str, box: Box) -> Box:
         with self.lock:

@@ -21,7 +21,7 @@ from harness.runtimes.files import Folders, room_on_disk, write_files, write_sec
 from harness.runtimes.handing import folder_for_all, hand_over, open_to_all
 from harness.runtimes.hardening import Hardening
 from harness.runtimes.launch import Plan
-from harness.runtimes.overlay import write_package
+from harness.runtimes.overlay import Overlay, write_package
 from harness.runtimes.pki import Authority, Leaf
 from harness.runtimes.realised import Casualty, Realised, each, named_addresses
 from harness.topology.reading import read_topology
@@ -74,7 +74,7 @@ def _with_networks(
     for _ in range(_SUBNET_TRIES):
         # 198.18.0.0/15 is set aside for benchmarks (RFC 2544): no other network should be using it.
         prefix = f"198.{18 + secrets.randbelow(2)}.{secrets.randbelow(256)}"
-        topology = _described(plan, contract, folder, images, prefix)
+        topology = described(plan, contract, folder, images, prefix)
         tag = secrets.token_hex(3)
         wanted = {
             name: Subnet(
@@ -122,7 +122,7 @@ def _made(engine: Engine, wanted: Mapping[str, Subnet]) -> dict[str, str]:
     return made
 
 
-def _described(
+def described(
     plan: Plan, contract: Replicated, folder: Path, images: Mapping[str, str], prefix: str
 ) -> Topology:
     """Return the file's topology, with this deployment's values for its variables."""
@@ -176,11 +176,18 @@ def provide(found: Realised, authority: Authority) -> None:
     if plan.leaf:
         write_edge(found, plan.leaf, authority)
     write_serving(found.folder / contract.edge / SERVING, Colour.BLUE)
-    for path, text in plan.overlay.topology.items():
-        target = found.folder / path
+    write_edited(found.folder, plan.overlay)
+
+
+def write_edited(folder: Path, overlay: Overlay) -> None:
+    """Write the edited files of the topology, each in one step."""
+    for path, text in overlay.topology.items():
+        target = folder / path
         folder_for_all(target.parent)
-        target.write_text(text, encoding="utf-8")
-        target.chmod(0o444)
+        fresh = target.with_name(f".{target.name}")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.chmod(0o444)
+        fresh.replace(target)
 
 
 def beside(found: Realised, plan: Plan, folder: Path, authority: Authority) -> Realised:
@@ -188,7 +195,7 @@ def beside(found: Realised, plan: Plan, folder: Path, authority: Authority) -> R
 
     Networks and stores are those of `found`, which removes them.
     """
-    topology = _described(plan, found.contract, folder, found.images, found.prefix)
+    topology = described(plan, found.contract, folder, found.images, found.prefix)
     joined = replace(found, plan=plan, folder=folder, topology=topology, boxes={}, lock=threading.Lock())
     _provide_application(joined, authority)
     return joined

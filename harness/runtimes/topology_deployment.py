@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from harness.defects import Variation
 from harness.errors import ProbeFailed, RuntimeUnavailable
 from harness.load.order import reach_of
 from harness.releases.stage import Colour
@@ -17,6 +18,7 @@ from harness.runtimes import CannotShow, Completed, RuntimeName, StartFailure
 from harness.runtimes.colours import Colours
 from harness.runtimes.container_deployment import RELAY_PORT, relay_is_up
 from harness.runtimes.edge import Edge
+from harness.runtimes.edge_change import change_edge
 from harness.runtimes.engine import Box
 from harness.runtimes.hardening import LOOPBACK
 from harness.runtimes.joined import Joined
@@ -43,6 +45,7 @@ class TopologyDeployment(Planned):
 
     def __init__(self, owner: ContainersRuntime, plan: Plan, found: Realised, image: str) -> None:
         published = found.edge[0].published() if found.edge else {}
+        found.doors = published
         self._https, self._http = _doors(found)
         plain = published.get(self._http) if self._http and plan.redirects else None
         super().__init__(plan, owner.ca_file, port=published.get(self._https, 0), plain_port=plain)
@@ -104,6 +107,14 @@ class TopologyDeployment(Planned):
             raise ProbeFailed(f"the replicas did not come back: {failure.output[-200:]}")
         self.found.settle()
 
+    def change_edge(self, variation: Variation) -> None:
+        """Replace the edge by one whose files have these edits, CLEAN: those that it was brought up with.
+
+        Addresses and ports stay, and all behind it stands. Raises ProbeFailed where it does not become ready.
+        """
+        self.logs()  # what the one before has said is kept
+        change_edge(self.found, self._colours(), self.door, variation)
+
     def _each_is_in(self) -> bool:
         """By address, and asked itself: the edge takes a moment to notice that one has ended."""
         addresses = {replica.addresses()[self.found.shared] for replica in self.replicas}
@@ -119,7 +130,7 @@ class TopologyDeployment(Planned):
 
     def stage(self) -> ContainerStage:
         """The two colours of the application, to put releases at. What it changes is seen here too."""
-        colours = Colours(self._owner.engine, self.plan.contract, self.found.networks[self.found.shared])
+        colours = self._colours()
         return ContainerStage(
             colours, reach_of(self, self.plan.contract), changed=partial(self._look, colours)
         )
@@ -251,6 +262,11 @@ class TopologyDeployment(Planned):
         self.found.remove(relays.values())
         shutil.rmtree(self.found.folder, ignore_errors=True)
         self._owner.forget(self)
+
+    def _colours(self) -> Colours:
+        found = self.found
+        network = found.networks[found.shared]
+        return Colours(self._owner.engine, self.plan.contract, network, edge=lambda: found.edge[0])
 
     def _look(self, colours: Colours) -> None:
         """Find the replicas again after a rollout has changed them, first those that serve."""

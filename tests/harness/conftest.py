@@ -24,6 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from harness.defects import Variation
 from harness.evidence import Recorder, recording
 from harness.runtimes import CannotShow, Completed, Specification
 
@@ -133,6 +134,8 @@ class LocalDeployment:
     specification: Specification = field(default_factory=lambda: Specification(profile="production"))
     started_in_s: float = 0.0
     relays: dict[str, str] = field(default_factory=dict)
+    edges: list[Variation] = field(default_factory=list)
+    no_edge: Exception | None = None
 
     @property
     def replica_urls(self) -> tuple[str, ...]:
@@ -146,6 +149,11 @@ class LocalDeployment:
 
     def add_replica(self) -> NoReturn:
         raise CannotShow("no topology")
+
+    def change_edge(self, variation: Variation) -> None:
+        self.edges.append(variation)
+        if self.no_edge:
+            raise self.no_edge
 
     def stage(self) -> NoReturn:
         raise CannotShow("no topology")

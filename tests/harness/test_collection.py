@@ -117,7 +117,7 @@ def test_a_profile_is_done_before_the_next_and_its_own_deployment_first() -> Non
     ]
 
 
-def test_on_one_deployment_defects_of_releases_come_last_the_same_ones_together() -> None:
+def test_on_one_deployment_planted_defects_come_last_the_same_ones_together() -> None:
     abrupt, cold = rollout("", "abrupt"), rollout("", "cold")
     trials = [
         releasing("cut off", abrupt),
@@ -135,7 +135,7 @@ def test_on_one_deployment_defects_of_releases_come_last_the_same_ones_together(
 def releasing(name: str, releases: Variation = CLEAN) -> Trial:
     clean = trial()
     assert isinstance(clean.need, Need)
-    return replace(clean, check=name, need=replace(clean.need, releases=releases))
+    return replace(clean, check=name, need=replace(clean.need, planted=releases))
 
 
 def test_every_check_is_declared_once_with_its_cases_and_defects() -> None:

@@ -122,15 +122,16 @@ class TestVariation:
         assert not ANY.needs_containers
         assert not certificate("expired").needs_containers
 
-    def test_what_goes_wrong_with_releases_is_told_from_what_changes_the_deployment(self) -> None:
-        both = defect(
-            "both", ANY, rollout("", "abrupt"), remade("", "1.1.0", edit("", "panotti/a.py", "b", "c"))
-        )
+    def test_what_is_planted_is_told_from_what_a_deployment_is_brought_up_with(self) -> None:
+        edge = edit("", "deploy/haproxy.cfg", "b", "c")
+        releases = defect("", rollout("", "abrupt"), remade("", "1.1.0", edit("", "panotti/a.py", "b", "c")))
+        every = defect("every", ANY, edge, releases)
 
-        assert both.of_deployment == Variation(title="both", changes=ANY.changes)
-        assert both.of_releases.changes == both.changes[1:]
-        assert ANY.of_deployment == ANY
-        assert ANY.of_releases == CLEAN
+        assert every.brought_up == Variation(title="every", changes=ANY.changes)
+        assert every.planted.changes == (*edge.changes, *releases.changes)
+        assert every.of_edge.changes == edge.changes
+        assert every.of_deployment.changes == (*ANY.changes, *edge.changes)
+        assert (ANY.brought_up, ANY.planted, ANY.of_edge) == (ANY, CLEAN, CLEAN)
 
 
 class TestOutcome:

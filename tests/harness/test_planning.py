@@ -162,9 +162,23 @@ class TestNeed:
         )
 
         assert (found.key, found.group, found.shared) == (clean.key, clean.group, True)
-        assert (clean.releases, found.releases) == (CLEAN, abrupt)
+        assert (clean.planted, found.planted) == (CLEAN, abrupt)
         assert both.specification.variation.changes == ANY.changes
-        assert both.releases.changes == abrupt.changes
+        assert both.planted.changes == abrupt.changes
+
+    def test_a_defect_of_the_edge_is_planted_in_the_deployment_of_the_setup(self) -> None:
+        first = edit("the first takes all", "deploy/haproxy.cfg", "roundrobin", "first")
+        both = defect("", first, rollout("", "abrupt"))
+        clean, one, other = (
+            needed(
+                Case(profile="production", defect=planted, selftest=True), setup=ANY, runtimes=CHEAPEST_FIRST
+            )
+            for planted in (ROOT, defect("", ROOT, first), defect("", ROOT, both))
+        )
+
+        assert clean.key == one.key == other.key
+        assert clean.specification.variation.changes == (*ANY.changes, *ROOT.changes)
+        assert (one.planted.changes, other.planted.changes) == (first.changes, both.changes)
 
     def test_the_first_runtime_that_can_show_it_is_taken(self) -> None:
         planted = Case(profile="production", defect=ROOT, selftest=True)

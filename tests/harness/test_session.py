@@ -145,7 +145,7 @@ class TestTrials:
     def test_a_defect_of_releases_is_planted_for_its_trial_alone(self, begin: Open) -> None:
         abrupt = rollout("", "abrupt")
         run, clean = begin(), trial("test_a")
-        defect = trial("test_b", need=replace(needed_by(clean), releases=abrupt))
+        defect = trial("test_b", need=replace(needed_by(clean), planted=abrupt))
         run.plan({"a": clean, "b": defect}, announce=False)
 
         site: Any = run.site(clean)

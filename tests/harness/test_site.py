@@ -7,7 +7,8 @@ import pytest
 
 from harness.capabilities import Administration, Capabilities, Recordings
 from harness.contract import Contract, Http
-from harness.defects import CLEAN, rollout, setting
+from harness.defects import CLEAN, edit, rollout, setting
+from harness.errors import ProbeFailed
 from harness.evidence import Recorder, recording
 from harness.outcome import NotVerified
 from harness.policy import load_policy
@@ -164,6 +165,39 @@ class TestReleases:
         stage.refuses = {"start": lambda found: found == OLD}
 
         assert not site.settle()
+
+
+class TestEdge:
+    """A defect of the edge, planted for one check at a time."""
+
+    FIRST = edit("the first takes all", "deploy/haproxy.cfg", "roundrobin", "first")
+
+    def test_it_is_in_the_edge_until_the_site_is_settled(self, site, plain):
+        site.plant(self.FIRST + rollout("", "abrupt"))
+        assert site.settle()
+        assert site.settle()
+
+        assert [edge.changes for edge in plain.edges] == [self.FIRST.changes, ()]
+
+    def test_connections_to_the_edge_before_are_not_used_again(self, site, little):
+        site.http.get("/echo")
+        site.plant(self.FIRST)
+        site.http.get("/echo")
+
+        assert little.made == 2
+
+    def test_a_deployment_whose_edge_does_not_come_back_is_not_for_the_next_check(self, site, plain):
+        site.plant(self.FIRST)
+        plain.no_edge = ProbeFailed("the edge did not become ready")
+
+        assert not site.settle()
+
+    def test_where_there_is_no_edge_nothing_has_to_be_restored(self, site, plain):
+        plain.no_edge = CannotShow("one server")
+        with pytest.raises(CannotShow):
+            site.plant(self.FIRST)
+
+        assert site.settle()
 
 
 class TestAnother:

@@ -115,8 +115,8 @@ class FakeSite:
         self.twin = twin
         self.others = others
 
-    def plant(self, releases: Variation) -> None:
-        self.planted = releases
+    def plant(self, planted: Variation) -> None:
+        self.planted = planted
 
     def settle(self) -> bool:
         self.settled = getattr(self, "settled", 0) + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import contextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from harness.probes.raw import RawProbe
 from harness.probes.waiting import eventually
 from harness.probes.wire import Wire
 from harness.releases.stage import Colour
-from harness.runtimes import Specification, topology
+from harness.runtimes import CannotShow, Specification, edge_change, topology
 from harness.runtimes.containers import ContainersRuntime
 from harness.runtimes.edge import Edge
 from harness.runtimes.engine import Box, SubnetTaken
@@ -171,6 +172,52 @@ def test_a_component_that_dies_is_named_with_its_last_lines(runtime):
 
     assert "its edge ended with status 1" in failure.value.what
     assert "Fatal errors found in configuration" in failure.value.what
+
+
+def _edges_file(deployment):
+    return deployment.parts("edge")[0].execute(("cat", "/etc/haproxy/haproxy.cfg")).stdout
+
+
+def test_the_edge_is_changed_while_all_behind_it_stands(deployment):
+    others = {part.host for part in deployment.members() if part.tier != "edge"}
+    first = edit("the first takes all", "deploy/haproxy.cfg", "balance roundrobin", "balance first")
+    seen = []
+    for variation in (first, CLEAN):
+        deployment.change_edge(variation)
+        with _client(deployment) as client:
+            assert client.get("/health").status_code == 200
+        seen.append(("balance first" in _edges_file(deployment), deployment.serving()))
+
+    (edge,) = deployment.parts("edge")
+    assert seen == [(True, 2), (False, 2)]
+    assert edge.attributes()["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+    assert {part.host for part in deployment.members() if part.tier != "edge"} == others
+    assert deployment.exit_status() is None
+
+
+def test_an_edge_that_does_not_start_is_named_and_can_be_changed_back(deployment):
+    broken = edit("no such directive", "deploy/haproxy.cfg", "    balance roundrobin", "    balance nobody")
+
+    with pytest.raises(ProbeFailed, match="Fatal errors found in configuration"):
+        deployment.change_edge(broken)
+    deployment.change_edge(CLEAN)
+
+    assert deployment.holds_port()
+    assert deployment.exit_status() is None
+
+
+def test_an_edit_of_more_than_the_edge_is_no_change_of_the_edge(deployment, monkeypatch):
+    edge, described = deployment.parts("edge")[0].host, edge_change.described
+
+    def wider(*arguments):
+        found = described(*arguments)
+        return replace(found, services=found.services | {"app": replace(found.services["app"], scale=3)})
+
+    monkeypatch.setattr(edge_change, "described", wider)
+    with pytest.raises(CannotShow, match="more than the edge: app"):
+        deployment.change_edge(edit("", "deploy/haproxy.cfg", "balance roundrobin", "balance first"))
+
+    assert deployment.parts("edge")[0].host == edge
 
 
 @contextmanager
