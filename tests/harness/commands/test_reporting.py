@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness import journal, places
+from harness import costs, journal, places
 from harness.commands import reporting
 from harness.errors import UserError
 from harness.plugin.registry import listed
-from harness.records import Finding, Run
+from harness.records import Finding, Run, Timing
 from harness.verdict import Verdict
 from tests.harness import make
 
@@ -186,3 +186,14 @@ class TestCatalogue:
         (tmp_path / "pytest.ini").write_text("[pytest]\n")
 
         assert listed(tmp_path / "suites") == ()
+
+
+def test_what_checks_cost_is_kept_beside_the_suites(
+    journals: Path, tmp_path: Path, screen: Console, printed: Callable[[], str]
+) -> None:
+    directory = written(journals / "one", make.finding(timing=Timing(wall_s=8.0, demanded_s=7.0)))
+
+    assert reporting.costs(directory, tmp_path, screen) == 0
+
+    assert "waiting: 1 checks, 8 s over all profiles" in printed()
+    assert costs.load(tmp_path).class_of(make.CHECK) == "waiting"
