@@ -22,6 +22,7 @@ class Declaration:
     fresh: the check dirties its deployment (kills, faults, exhausted stores): it gets one that is as new, and
         that is renewed, or replaced, for the next check of that kind.
     group: it dirties its deployment as others of that name do, and shares one with those alone.
+    image: the check looks at the server's image alone, for which no deployment is brought up.
     profiles: where the check means something; empty = in every profile.
     runtimes: runtimes that can show it; empty = all. Elsewhere it is `not-verified` with `why_not`.
     intrusive: sends floods, brute force or faults: on `external` only with leave.
@@ -34,6 +35,7 @@ class Declaration:
     setup: Variation = CLEAN
     fresh: bool = False
     group: str = ""
+    image: bool = False
     profiles: tuple[str, ...] = ()
     runtimes: tuple[str, ...] = ()
     why_not: str = ""
@@ -57,6 +59,7 @@ def control(
     setup: Variation = CLEAN,
     fresh: bool = False,
     group: str = "",
+    image: bool = False,
     profiles: tuple[str, ...] = (),
     runtimes: tuple[str, ...] = (),
     why_not: str = "",
@@ -77,6 +80,7 @@ def control(
         setup=setup,
         fresh=fresh,
         group=group,
+        image=image,
         profiles=profiles,
         runtimes=runtimes,
         why_not=why_not,

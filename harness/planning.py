@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.declare import Declaration
 from harness.defects import CLEAN, Variation
-from harness.runtimes import RuntimeName, Specification
+from harness.runtimes import IMAGE, RuntimeName, Specification
 
 _TITLE = 40  # characters of a defect's title that a node id carries
 _FRESH = "fresh"
@@ -95,7 +95,7 @@ def need(declaration: Declaration, case: Case, runtimes: Sequence[RuntimeName]) 
     planted = (declaration.setup, *([case.defect] if case.defect else ()))
     for runtime in runtimes:
         if not _why_not(declaration, planted, runtime):
-            own = _FRESH if declaration.fresh else declaration.group
+            own = _instance(declaration)
             variation = variation_for(case.profile, planted)
             specification = Specification(
                 profile=case.profile,
@@ -104,6 +104,13 @@ def need(declaration: Declaration, case: Case, runtimes: Sequence[RuntimeName]) 
             )
             return Need(runtime=runtime, specification=specification, planted=variation.planted)
     return Refusal(reason=_why_not(declaration, planted, runtimes[0]))
+
+
+def _instance(declaration: Declaration) -> str:
+    """What a check's deployment is kept apart by, "" for one that it shares with others."""
+    if declaration.image:
+        return IMAGE
+    return _FRESH if declaration.fresh else declaration.group
 
 
 def twin(declaration: Declaration, case: Case, profile: str, runtime: RuntimeName) -> Need:

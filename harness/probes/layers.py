@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -25,11 +25,15 @@ _CACHES: Final = (
 )
 _SHOWN: Final = 8  # files of each kind that evidence names
 _WHEELS: Final = (".whl", ".deb", ".rpm", ".apk")
+_SEARCHED: Final[dict[str, tuple[LayerFile, ...]]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerFile:
-    """A file of one layer. layer: from 1, the lowest. hidden: a later layer deletes or replaces it."""
+    """A file of one layer. layer: from 1, the lowest; 0 before it is known.
+
+    hidden: a later layer deletes or replaces it.
+    """
 
     path: str
     layer: int
@@ -81,7 +85,12 @@ def read_image(archive: Path) -> ImageContent:
             manifest = json.loads(_bytes(outer, "manifest.json"))[0]
             configuration = json.loads(_bytes(outer, manifest["Config"]))
             names: list[str] = manifest["Layers"]
-            found = [item for number, name in enumerate(names, 1) for item in _layer(outer, name, number)]
+            digests: list[str] = configuration["rootfs"]["diff_ids"]
+            found = [
+                replace(item, layer=number)
+                for number, (name, digest) in enumerate(zip(names, digests, strict=True), 1)
+                for item in _layer(outer, name, digest)
+            ]
     except (tarfile.TarError, KeyError, IndexError, ValueError) as cause:
         raise ProbeFailed(f"{archive.name} is no image as `docker save` writes it: {cause}") from None
     files = [_hidden(item, found) if item.kinds or _is_cache(item) else item for item in found]
@@ -101,7 +110,14 @@ def _bytes(archive: tarfile.TarFile, name: str) -> bytes:
     return file.read()
 
 
-def _layer(outer: tarfile.TarFile, name: str, number: int) -> Iterator[LayerFile]:
+def _layer(outer: tarfile.TarFile, name: str, digest: str) -> tuple[LayerFile, ...]:
+    """Search a layer once, whatever images it is in. digest: of its content, as Docker has verified it."""
+    if digest not in _SEARCHED:
+        _SEARCHED[digest] = tuple(_files(outer, name))
+    return _SEARCHED[digest]
+
+
+def _files(outer: tarfile.TarFile, name: str) -> Iterator[LayerFile]:
     with tarfile.open(fileobj=outer.extractfile(name)) as layer:
         for member in layer:
             if not member.isfile():
@@ -109,7 +125,7 @@ def _layer(outer: tarfile.TarFile, name: str, number: int) -> Iterator[LayerFile
             path = member.name.removeprefix("./").lstrip("/")
             file = layer.extractfile(member)
             kinds = tuple(key_material(path, file.read())) if file else ()
-            yield LayerFile(path=path, layer=number, size=member.size, hidden=False, kinds=kinds)
+            yield LayerFile(path=path, layer=0, size=member.size, hidden=False, kinds=kinds)
 
 
 def _whites_out(item: LayerFile) -> bool:
@@ -129,4 +145,4 @@ def _hidden(item: LayerFile, found: list[LayerFile]) -> LayerFile:
     hiding = {item.path, *(str(p.with_name(f"{_DELETED}{p.name}")) for p in parents if p.name)}
     hiding |= {str(parent / _EMPTIED) for parent in parents[1:]}
     hidden = any(other.layer > item.layer and other.path in hiding for other in found)
-    return LayerFile(path=item.path, layer=item.layer, size=item.size, hidden=hidden, kinds=item.kinds)
+    return replace(item, hidden=hidden)

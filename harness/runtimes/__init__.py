@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from harness.runtimes.part import Part
     from harness.runtimes.workshop import Workshop
 
+IMAGE = "image"  # the instance of a specification of which only the image is looked into
 RuntimeName = Literal["containers", "process", "external"]
 
 

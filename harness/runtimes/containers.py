@@ -10,13 +10,14 @@ from typing import Final
 
 from harness.defects import Edit
 from harness.errors import ContractError
-from harness.runtimes import CannotShow, RuntimeName, Specification, relay
+from harness.runtimes import IMAGE, CannotShow, Deployment, RuntimeName, Specification, relay
 from harness.runtimes.bringup import LocalRuntime
 from harness.runtimes.container_deployment import RELAY_PORT, ContainerDeployment
 from harness.runtimes.engine import Box, Engine, Place, Request, RunNetwork
 from harness.runtimes.files import CERTIFICATE_NAME, KEY_NAME, Folders, room_on_disk, write_files
 from harness.runtimes.handing import hand_over, open_to_all
 from harness.runtimes.hardening import LOOPBACK, Hardening, harden, tmpfs
+from harness.runtimes.image_only import ImageOnly
 from harness.runtimes.images import Builder
 from harness.runtimes.launch import ADDRESSES, Plan, resolve
 from harness.runtimes.overlay import lay, write_package
@@ -73,6 +74,19 @@ class ContainersRuntime(LocalRuntime):
         self._numbers = threading.Lock()
         self._saving = threading.Lock()
 
+    def start(self, specification: Specification) -> Deployment:
+        """Bring one up and return it ready; where only the image is asked for, return that."""
+        if specification.instance != IMAGE:
+            return super().start(specification)
+        self.prepare()
+        edits = (change for change in specification.variation.changes if isinstance(change, Edit))
+        image = self._image_by(lay(edits, specification.profile).dockerfile)
+        return ImageOnly(
+            specification,
+            described=lambda: self.engine.image(image),
+            export=lambda: self.export(image),
+        )
+
     def try_build(self, specification: Specification) -> str | None:
         """Build with a package that is not the lock's; return the refusal, None when it was built."""
         if not isinstance(self.target, Reference):
@@ -106,8 +120,8 @@ class ContainersRuntime(LocalRuntime):
         return self._one(plan) if plan.compose is None else self._several(plan)
 
     def _several(self, plan: Plan) -> TopologyDeployment:
-        recipe, edited = plan.overlay.dockerfile, plan.overlay.topology
-        image = self._builder.reference(recipe) if recipe is not None else self.image
+        edited = plan.overlay.topology
+        image = self._image_by(plan.overlay.dockerfile)
         images = self._component_images(edited) if edited else self.components
         found = realise(
             self.engine,
@@ -120,14 +134,17 @@ class ContainersRuntime(LocalRuntime):
         )
         return TopologyDeployment(self, plan, found, image)
 
+    def _image_by(self, recipe: str | None) -> str:
+        """Return the target's image, built by an edited recipe where there is one."""
+        return self._builder.reference(recipe) if recipe is not None else self.image
+
     def _component_images(self, edited: Mapping[str, str]) -> dict[str, str]:
         """Build the topology's other images; return their names by variable of the Compose file."""
         names = each(lambda name: self._builder.component(name, edited), COMPONENTS)
         return dict(zip(COMPONENTS.values(), names, strict=True))
 
     def _one(self, plan: Plan) -> ContainerDeployment:
-        recipe = plan.overlay.dockerfile
-        image = self._builder.reference(recipe) if recipe is not None else self.image
+        image = self._image_by(plan.overlay.dockerfile)
         folders = Folders(root=self.workspace.folder("deployment"))
         hardening = harden(plan.launch.container, plan.options)
         write_files(plan, folders)

@@ -73,7 +73,7 @@ CAPABILITY_ADDED = container("a capability is added", cap_add="NET_ADMIN")
 NEW_PRIVILEGES = container("no-new-privileges is off", security_opt="")
 
 
-@imaged(broken_by=(DELETED_KEY, BUILD_ARGUMENT))
+@imaged(image=True, broken_by=(DELETED_KEY, BUILD_ARGUMENT))
 def test_no_layer_holds_a_secret(site: Site) -> None:
     """No layer holds a key or token, deleted files included, nor does a command or argument of the build."""
     content = _content(site)
@@ -83,7 +83,7 @@ def test_no_layer_holds_a_secret(site: Site) -> None:
     assert not told, f"{told} steps of the build are told a secret in their arguments"
 
 
-@imaged(broken_by=APT_LISTS)
+@imaged(image=True, broken_by=APT_LISTS)
 def test_no_layer_holds_caches_of_package_managers(site: Site) -> None:
     """No layer holds package lists or packages, which only make the image larger and tell what to attack."""
     caches = _content(site).caches

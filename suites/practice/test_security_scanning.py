@@ -124,6 +124,7 @@ def test_history_holds_no_secret(site: Site) -> None:
     ID,
     runtimes=("containers",),
     why_not=WHY_NOT,
+    image=True,
     broken_by=(DELETED_KEY, BUILD_ARGUMENT),
 )
 def test_layers_hold_no_secret(site: Site) -> None:

@@ -115,6 +115,7 @@ def test_lock_pins_every_package_by_version_and_hash(site: Site) -> None:
     runtimes=("containers",),
     why_not="only the runtime `containers` builds an image",
     profiles=("production",),
+    image=True,
     broken_by=HASHES_DROPPED,
 )
 def test_build_refuses_a_package_with_another_hash(site: Site) -> None:

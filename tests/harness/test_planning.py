@@ -23,7 +23,7 @@ from harness.planning import (
     upcoming,
     variation_for,
 )
-from harness.runtimes import RuntimeName, Specification
+from harness.runtimes import IMAGE, RuntimeName, Specification
 from tests.harness import make
 
 ANY = setting(title="any origin", CORS_ORIGINS="*")
@@ -145,6 +145,14 @@ class TestNeed:
         assert not one.shared
         assert one != needed(group="others")
         assert needed(group="releases", runtimes=("external",)).shared
+
+    def test_checks_of_the_image_alone_share_what_no_other_check_has(self) -> None:
+        one, other = needed(image=True), needed(image=True, control=make.OTHER)
+
+        assert one == other
+        assert one.specification.instance == IMAGE
+        assert not one.shared
+        assert not one.fresh
 
     def test_a_defect_is_planted_on_top_of_the_setup(self) -> None:
         found = needed(Case(profile="production", defect=ANY, selftest=True), setup=setting(WORKERS=2))

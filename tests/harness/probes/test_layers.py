@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import secrets
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ProbeFailed
+from harness.probes import layers
 from harness.probes.layers import read_image
 
 KEY = secrets.token_urlsafe(48)
@@ -24,14 +26,19 @@ def archive(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def image(folder: Path, *layers: dict[str, bytes]) -> Path:
-    names = [f"{number}/layer.tar" for number in range(len(layers))]
-    configuration = {"history": [{"created_by": "RUN echo"}, {}], "config": {"Env": []}}
+def image(folder: Path, *contents: dict[str, bytes]) -> Path:
+    names = [f"{number}/layer.tar" for number in range(len(contents))]
+    packed = [archive(files) for files in contents]
+    configuration = {
+        "history": [{"created_by": "RUN echo"}, {}],
+        "config": {"Env": []},
+        "rootfs": {"diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in packed]},
+    }
     path = folder / "image.tar"
     path.write_bytes(
         archive(
             {
-                **{name: archive(files) for name, files in zip(names, layers, strict=True)},
+                **dict(zip(names, packed, strict=True)),
                 "config.json": json.dumps(configuration).encode(),
                 "manifest.json": json.dumps([{"Config": "config.json", "Layers": names}]).encode(),
             }
@@ -55,6 +62,20 @@ def test_what_hides_a_file_is_known(tmp_path, later):
     (found,) = read_image(image(tmp_path, {"./etc/app/key": KEY.encode()}, {later: b""})).key_material
 
     assert found.hidden
+
+
+def test_a_layer_that_two_images_have_is_searched_once(tmp_path, monkeypatch):
+    searched, search = [], layers.key_material
+    monkeypatch.setattr(
+        layers, "key_material", lambda path, content: searched.append(path) or search(path, content)
+    )
+    common, own = {"opt/common": KEY.encode() + tmp_path.name.encode()}, {"opt/own": tmp_path.name.encode()}
+    (tmp_path / "other").mkdir()
+
+    for made in (image(tmp_path, common), image(tmp_path / "other", own, common)):
+        (found,) = read_image(made).key_material
+        assert (found.path, found.layer) == ("opt/common", 1 if made.parent == tmp_path else 2)
+    assert searched == ["opt/common", "opt/own"]
 
 
 def test_a_file_of_an_earlier_layer_hides_nothing(tmp_path):

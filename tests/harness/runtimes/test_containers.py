@@ -10,12 +10,13 @@ import tarfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
-from harness.defects import Variation, container, edit, secret, setting
+from harness.defects import CLEAN, Variation, container, edit, secret, setting
 from harness.errors import ContractError, DeploymentFailed, HarnessError, ProbeFailed
-from harness.runtimes import CannotShow, Deployment, Specification, containers
+from harness.runtimes import IMAGE, CannotShow, Deployment, Specification, containers
 from harness.runtimes.containers import ContainersRuntime
 from harness.target import Source, parse_target
 from harness.watchdog import RUN_LABEL
@@ -49,6 +50,28 @@ def own(small: Source, workspace: Workspace) -> Iterator[ContainersRuntime]:
 
 def _varied(variation: Variation) -> Specification:
     return replace(TESTING, variation=variation)
+
+
+def test_the_image_alone_is_looked_into_while_nothing_runs(
+    reference: ContainersRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference, "_launch", lambda plan: pytest.fail("it was brought up"))
+    labelled = edit("a label more", "deploy/Dockerfile", "USER 10001", "LABEL more=1\nUSER 10001")
+    own, other = (
+        reference.start(Specification(profile="production", variation=variation, instance=IMAGE))
+        for variation in (CLEAN, labelled)
+    )
+    try:
+        described = [cast("dict[str, Any]", one.inspect()["image"]) for one in (own, other)]
+        assert [image["Config"]["Labels"].get("more") for image in described] == [None, "1"]
+        with tarfile.open(own.export_image()) as archive:
+            assert "manifest.json" in archive.getnames()
+        for ask_it in (own.logs, own.members, own.serving):
+            with pytest.raises(CannotShow):
+                ask_it()
+    finally:
+        reference.engine.remove_image(cast("str", described[1]["RepoTags"][0]))
+        own.stop()
 
 
 def test_production_speaks_tls_and_has_a_plain_door(production: Deployment) -> None:
