@@ -123,9 +123,10 @@ class LocalRuntime(ABC):
         within_s = self.target.contract.launch.ready_within_s
         launched, failure = self._bring_up(partial(self._launch, planned), within_s)
         if failure is None:
-            self._tell("deployment.ready", specification, launched.started_in_s)
+            self._tell("deployment.ready", specification, launched.started_in_s, **self._how(launched))
             return launched
-        self._tell("deployment.failed", specification, launched.started_in_s, status=failure.status)
+        how = self._how(launched)
+        self._tell("deployment.failed", specification, launched.started_in_s, status=failure.status, **how)
         raise _failed(self.name, specification, failure, self.target.contract.launch.ready_path)
 
     def try_start(
@@ -190,6 +191,11 @@ class LocalRuntime(ABC):
         failure = launched.explain(failure)
         launched.stop()
         return launched, failure
+
+    def _how(self, launched: Starting) -> dict[str, Json]:
+        """What the journal is to tell of the way in which one was started."""
+        del launched
+        return {}
 
     @contextmanager
     def turn(self) -> Iterator[None]:

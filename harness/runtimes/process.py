@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
-import subprocess
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness import places
 from harness.errors import ContractError, RuntimeUnavailable
+from harness.records import Json
 from harness.runtimes import CannotShow, RuntimeName
-from harness.runtimes.bringup import LocalRuntime
+from harness.runtimes.bringup import LocalRuntime, Progress, Starting
 from harness.runtimes.files import CONFIG_NAME, Folders, room_on_disk, write_files
+from harness.runtimes.forkserver import CannotFork, ForkServer, modules_of
 from harness.runtimes.interpreter import interpreter_for, reference_interpreter
 from harness.runtimes.launch import ADDRESSES, Plan, resolve
 from harness.runtimes.overlay import write_package
-from harness.runtimes.process_deployment import LOG_NAME, ProcessDeployment, Program
+from harness.runtimes.process_deployment import LOG_NAME, ProcessDeployment
+from harness.runtimes.program import Program, Started, start
 from harness.runtimes.revision import revision
-from harness.target import Address, Image, Reference, Source
+from harness.target import Address, Image, Reference, Source, Target
 from harness.watchdog import RUN_VARIABLE
+from harness.workspace import Workspace
 
 # Linux owns all of 127/8, so that a connection can come from any of its addresses.
 LOOPBACK = dict(zip(ADDRESSES, ("127.0.0.9", "127.0.0.66", "127.0.0.77"), strict=True))
 HOST = "127.0.0.1"
+NO_FORK = "HARNESS_NO_FORK"  # set: every deployment is started as a program of its own
 _NOT_THE_APPLICATION = shutil.ignore_patterns(".git", ".venv", "venv", "__pycache__", "node_modules")
 
 
@@ -32,6 +38,11 @@ class ProcessRuntime(LocalRuntime):
 
     name: RuntimeName = "process"
     _python = Path()
+
+    def __init__(self, target: Target, workspace: Workspace, progress: Progress) -> None:
+        super().__init__(target, workspace, progress)
+        self._forks: ForkServer | str | None = None
+        self._forking = threading.Lock()
 
     def _prepare(self) -> None:
         match self.target:
@@ -48,7 +59,8 @@ class ProcessRuntime(LocalRuntime):
                 raise ContractError(f"{url} is up already", remedy="Use --runtime external.")
 
     def _release(self) -> None:
-        pass
+        if isinstance(self._forks, ForkServer):
+            self._forks.close()
 
     def address_of(self, name: str) -> str:
         """The loopback address behind a name. Raises `CannotShow` where the system does not own 127/8."""
@@ -67,16 +79,43 @@ class ProcessRuntime(LocalRuntime):
         write_files(plan, folders)
         program = self._program(plan, folders)
         with room_on_disk(folders.root), (folders.root / LOG_NAME).open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603
-                program.argv,
-                env=program.environment,
-                cwd=program.directory,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        return ProcessDeployment(self, plan, folders, program, process, self.ca_file)
+            try:
+                process: Started = self._forkserver(plan).start(program, log)
+                reason = ""
+            except CannotFork as cause:
+                process, reason = start(program, log), str(cause)
+        return ProcessDeployment(self, plan, folders, program, process, self.ca_file, not_forked=reason)
+
+    def _how(self, launched: Starting) -> dict[str, Json]:
+        """Whether it was forked, or why it is a program of its own."""
+        why = launched.not_forked if isinstance(launched, ProcessDeployment) else ""
+        return {"start": "program", "because": why} if why else {"start": "forked"}
+
+    def _forkserver(self, plan: Plan) -> ForkServer:
+        """Return the one of this runtime; the first call starts it. Raises `CannotFork`."""
+        if os.environ.get(NO_FORK):
+            raise CannotFork(f"{NO_FORK} is set")
+        if not isinstance(self.target, Reference):
+            raise CannotFork("what a target of one's own loads is not known")
+        beside = [path for path in plan.overlay.package if not path.startswith(f"{places.PACKAGE.name}/")]
+        if beside:
+            raise CannotFork(f"{beside[0]} would be found before the modules that are loaded")
+        with self._forking:
+            if self._forks is None:
+                self._forks = self._new_forkserver()
+            if isinstance(self._forks, str):
+                raise CannotFork(self._forks)
+            return self._forks
+
+    def _new_forkserver(self) -> ForkServer | str:
+        """Start one; or say why there is none, so that it is tried once."""
+        folder, python = self.workspace.folder("forkserver"), str(self._python)
+        (folder / "tmp").mkdir()
+        try:
+            modules = modules_of(places.PACKAGE, python, places.REQUIREMENTS)
+            return ForkServer(python, modules, self._environment(folder), folder)
+        except CannotFork as cause:
+            return str(cause)
 
     def _program(self, plan: Plan, folders: Folders) -> Program:
         port, redirect_port = free_ports(2)
@@ -98,10 +137,10 @@ class ProcessRuntime(LocalRuntime):
         if plan.settings is not None:
             values["config"] = str(folders.config / CONFIG_NAME)
         directory, code = self._code(plan, folders)
-        environment = self._environment(folders, code) | resolve(plan.environment, values)
+        given = {"PYTHONPATH": str(code), **resolve(plan.environment, values)}
         return Program(
             argv=self._argv(plan, values),
-            environment=environment,
+            environment=self._environment(folders.root) | given,
             python=str(self._python),
             directory=directory,
             code=code / places.PACKAGE.name if isinstance(self.target, Reference) else code,
@@ -121,13 +160,12 @@ class ProcessRuntime(LocalRuntime):
             return folders.root, write_package(folders.overlay, plan.overlay)
         return folders.root, places.PROJECT
 
-    def _environment(self, folders: Folders, code: Path) -> dict[str, str]:
+    def _environment(self, home: Path) -> dict[str, str]:
         return {
             "PATH": f"{self._python.parent}:/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(folders.root),
-            "TMPDIR": str(folders.root / "tmp"),
+            "HOME": str(home),
+            "TMPDIR": str(home / "tmp"),
             "LANG": "C.UTF-8",
-            "PYTHONPATH": str(code),
             "PYTHONUNBUFFERED": "1",
             RUN_VARIABLE: self.workspace.run_id,
         }

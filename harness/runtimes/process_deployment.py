@@ -10,8 +10,7 @@ import signal as signals
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
@@ -22,25 +21,13 @@ from harness.runtimes.launch import ADDRESSES, Plan
 from harness.runtimes.listening import listens
 from harness.runtimes.one_server import OneServer
 from harness.runtimes.planned import Planned
+from harness.runtimes.program import Program, Started
 
 if TYPE_CHECKING:
     from harness.runtimes.process import ProcessRuntime
 
 LOG_NAME = "server.log"
 _NO_CONTAINER = "the runtime `process` has neither container nor image"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
-    """What is run. code: the folder of the target's package."""
-
-    argv: tuple[str, ...]
-    environment: Mapping[str, str]
-    python: str
-    directory: Path
-    code: Path
-    port: int
-    redirect_port: int | None
 
 
 class ProcessDeployment(Planned, OneServer):
@@ -54,11 +41,15 @@ class ProcessDeployment(Planned, OneServer):
         plan: Plan,
         folders: Folders,
         program: Program,
-        process: subprocess.Popen[bytes],
+        process: Started,
         ca_file: Path,
+        *,
+        not_forked: str = "",
     ) -> None:
+        """not_forked: why it is a program of its own; empty for a child of the fork server."""
         super().__init__(plan, ca_file, port=program.port, plain_port=program.redirect_port)
         self.pid = process.pid
+        self.not_forked = not_forked
         self._owner = owner
         self._folders = folders
         self._program = program
@@ -178,7 +169,8 @@ class ProcessDeployment(Planned, OneServer):
             forwarder, self._relay = self._relay, None
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signals.SIGKILL)
-        self._process.wait()
+        with contextlib.suppress(ProbeFailed):
+            self._process.wait()
         if forwarder is not None:
             forwarder.kill()
             forwarder.communicate()
