@@ -70,14 +70,18 @@ class Run:
         """What all segments of the journal hold by now."""
         return "".join(path.read_text(errors="replace") for path in self.journal.glob("*.jsonl"))
 
-    def left(self) -> list[str]:
-        """What there still is of it: processes, containers, networks, volumes, files."""
-        found = [f"file {path}" for path in self.tmp.glob("panotti-*")]
+    def processes(self) -> list[int]:
+        """Its own, and all that it started."""
         marks = {
             f"{MARK}={self.mark}".encode(),
             *(f"{watchdog.RUN_VARIABLE}={x}".encode() for x in self.seen),
         }
-        found += [f"process {pid}" for pid in _processes(marks)]
+        return [*_processes(marks)]
+
+    def left(self) -> list[str]:
+        """What there still is of it: processes, containers, networks, volumes, files."""
+        found = [f"file {path}" for path in self.tmp.glob("panotti-*")]
+        found += [f"process {pid}" for pid in self.processes()]
         if docker_answers():
             found += list(_docker_objects(self.seen))
         return found

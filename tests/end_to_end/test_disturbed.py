@@ -22,6 +22,7 @@ from .conftest import Starter, needs_docker
 MOMENTS = int(os.environ.get("KILL_MOMENTS", "2"))
 SEED = os.environ.get("KILL_SEED", "")
 BOTH = ("-p", "testing", "-p", "production")
+FORKSERVER, FORKED = b"forkserver/server.py", b"-m\0panotti\0serve"
 
 
 @needs_docker
@@ -35,6 +36,37 @@ def test_nothing_is_left_of_a_killed_run(start: Starter, moment: int) -> None:
     run.process.communicate()
 
     run.look()
+    run.assert_gone()
+
+
+@pytest.mark.parametrize("moment", range(MOMENTS))
+def test_nothing_is_left_of_a_killed_run_of_forked_servers(start: Starter, moment: int) -> None:
+    seconds = random.Random(f"{SEED} {moment}").uniform(0.1, 7.0)
+    run = start(*BOTH, "--runtime", "process")
+
+    run.watch(seconds)
+    os.kill(run.process.pid, signal.SIGKILL)
+    run.process.communicate()
+
+    run.look()
+    run.assert_gone()
+
+
+@pytest.mark.parametrize("victim", [FORKSERVER, FORKED], ids=["the fork server", "its child"])
+def test_a_run_ends_and_clears_away_where_a_fork_server_or_its_child_is_killed(
+    start: Starter, victim: bytes
+) -> None:
+    run = start("-p", "testing", "--runtime", "process")
+    run.wait_for("deployment.ready")
+
+    killed = [pid for pid in run.processes() if victim in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    out, err = run.process.communicate(timeout=120)
+
+    assert killed
+    assert "Traceback" not in out + err
+    assert run.process.returncode == (0 if victim == FORKSERVER else 2), out
     run.assert_gone()
 
 
