@@ -10,11 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from harness import costs, places, proof
+from harness import costs, places
 from harness.catalogue import load
 from harness.declare import Declaration
 from harness.errors import UserError
 from harness.journal import now
+from harness.ledger import audit, loading
+from harness.ledger.loading import Proofs
 from harness.options import Options, validate
 from harness.planning import CHEAPEST_FIRST, Case, Need, Refusal, need
 from harness.policy import Policy, load_policies
@@ -53,7 +55,7 @@ class Assembly:
                 f"{self.target.label} is one deployment: in which profile is it to be judged?",
                 remedy=f"Name one: --profile {' or '.join(PROFILES)}.",
             )
-        self.costs = costs.load(places.PROJECT / "suites")
+        self.costs = costs.load(places.SUITES)
         self.controls = tuple(control.id for control in self.catalogue.match(options.controls or ("*",)))
 
     @property
@@ -122,7 +124,7 @@ class Assembly:
 
     def head(self, run_id: str) -> Run:
         """Return the head of a journal for this run."""
-        kept = proof.load(places.PROJECT, places.BUILD)
+        kept = self._proofs()
         return Run(
             run_id=run_id,
             kind=self.kind,
@@ -132,10 +134,19 @@ class Assembly:
             target=self.target.label,
             controls=self.options.controls,
             policy={name: _policy(self.policies[name]) for name in self.profiles},
-            environment={**environment(places.PROJECT), **({"proofs": kept.note} if kept.note else {})},
+            environment={**environment(places.PROJECT), **_of_ledger(kept)},
             waivers=tuple(waiver.record() for waiver in self.waivers),
-            proofs=() if self.options.selftest else kept.proofs,
+            proofs=kept.proofs,
+            stale=kept.stale,
         )
+
+    def _proofs(self) -> Proofs:
+        """Return the proofs of the checks that are run. A self-test asks for none."""
+        if self.options.selftest:
+            return Proofs()
+        if (self.options.suites or places.SUITES).resolve() != places.SUITES:
+            return Proofs(note="no proofs: the ledger has those of the project's own checks alone")
+        return loading.load(places.PROJECT)
 
     def _waivers(self) -> Sequence[Waiver]:
         path = self.options.waivers or places.PROJECT / WAIVERS
@@ -153,6 +164,14 @@ def environment(root: Path) -> dict[str, Json]:
         "system": platform.platform(),
         "versions": {name: _version(name) for name in _TOLD},
     }
+
+
+def _of_ledger(kept: Proofs) -> dict[str, Json]:
+    """Return what the head says of the ledger: what is wrong with it, and its last audit."""
+    last = audit.last(places.BUILD, places.PROJECT) if kept.proofs or kept.stale else {}
+    disagrees: dict[str, Json] = {"disagrees": kept.disagreement} if kept.disagreement else {}
+    told: dict[str, Json] = {"proofs": kept.note, "audit": {**last, **disagrees}}
+    return {name: value for name, value in told.items() if value}
 
 
 def _policy(policy: Policy) -> dict[str, Json]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from harness.catalogue import Catalogue
@@ -12,7 +12,7 @@ from harness.declare import Declaration
 from harness.declared import DeclaredCheck, base_of
 from harness.defects import CLEAN
 from harness.errors import UserError
-from harness.options import Options
+from harness.options import Options, read_due
 from harness.planning import Need, grouped
 from harness.pool import Unit
 from harness.trial import Trial
@@ -41,6 +41,8 @@ def claim_of(doc: str | None) -> str:
 
 def selected(trial: Trial, options: Options) -> bool:
     """Whether the run was asked for this trial's control, in its profile."""
+    if options.due is not None and not _is_due(trial, read_due(options.due)):
+        return False
     control = trial.declaration.control
     asked = not options.controls or any(fnmatchcase(control, glob) for glob in options.controls)
     profiles = options.profiles if options.selftest else options.asked_profiles
@@ -74,6 +76,11 @@ def units(trials: Sequence[Trial], costs: Costs) -> tuple[Unit, ...]:
     for position, trial in enumerate(trials):
         members.setdefault(_group(trial) or f"item {position}", []).append(position)
     return tuple(_unit([(at, trials[at]) for at in places], costs) for places in members.values())
+
+
+def _is_due(trial: Trial, due: Collection[tuple[str, str]]) -> bool:
+    planted = trial.case.defect
+    return (base_of(trial.check), planted.key if planted else "") in due
 
 
 def declared(trials: Iterable[Trial]) -> tuple[DeclaredCheck, ...]:

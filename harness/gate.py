@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from harness.journal import JournalView
 from harness.judge import ControlResult, is_required, weigh
-from harness.records import Finding
+from harness.ledger.holding import stale_lines
+from harness.ledger.loading import AGAIN
+from harness.records import Finding, Json
 from harness.verdict import Verdict
 from harness.waiver import revive_waivers
 
@@ -46,9 +48,12 @@ class Decision:
 def decide(view: JournalView, results: Sequence[ControlResult]) -> Decision:
     """Decide on every control that a policy requires. Only a proven `pass` or a valid waiver opens."""
     required = [result for result in results if result.required]
-    failed = [_name(result) for result in required if result.verdict is Verdict.FAIL]
-    doubts = [*_of_the_journal(view), *_of_what_ran(view, required)]
-    doubts += [_name(r) for r in required if not r.opens and r.verdict is not Verdict.FAIL]
+    failed = [*_of_the_ledger(view)]
+    failed += [_name(result) for result in required if result.verdict is Verdict.FAIL]
+    doubts = [*_of_the_journal(view), *_of_what_ran(view, required), *_of_the_audit(view)]
+    unsure = [r for r in required if not r.opens and r.verdict is not Verdict.FAIL]
+    lacking = [r for r in unsure if r.verdict is Verdict.PASS and len(r.untried) == len(r.unproven)]
+    doubts += [*_of_the_proofs(view, lacking), *(_name(r) for r in unsure if r not in lacking)]
     return _decision(failed, doubts)
 
 
@@ -91,10 +96,44 @@ def _of_what_ran(view: JournalView, required: Sequence[ControlResult]) -> Iterat
         yield "no control is required: such a gate would open for anything"
 
 
+def _of_the_ledger(view: JournalView) -> Iterator[str]:
+    """Yield what voids all proofs: one that was tried again came out differently."""
+    if disagreement := _audit(view).get("disagrees"):
+        yield f"{disagreement}; {AGAIN}: it tries every older proof again"
+
+
+def _of_the_audit(view: JournalView) -> Iterator[str]:
+    audit = _audit(view)
+    if audit.get("finished") is False:
+        yield "the last audit of the ledger did not come to its end: run `harness selftest --audit 20`"
+    elif audit.get("sample") and not audit.get("agreed") and not audit.get("disagrees"):
+        yield "the last audit of the ledger decided nothing: run `harness selftest --audit 20`"
+
+
+def _of_the_proofs(view: JournalView, lacking: Iterable[ControlResult]) -> Iterator[str]:
+    """Yield what passed controls lack to be proven, each cause once and not once a control."""
+    untried = {key for result in lacking for key in result.untried}
+    if not untried:
+        return
+    if not view.proofs and not view.run.stale:
+        yield str(view.run.environment.get("proofs") or "no proofs: run `make selftest`")
+        return
+    causes = {(stale.check, stale.defect_key): stale.why for stale in view.run.stale}
+    for line in stale_lines(causes[key] for key in untried & causes.keys()):
+        yield f"{line}; {AGAIN}"
+    if missing := len(untried - causes.keys()):
+        yield f"{missing} defect{'s were' if missing > 1 else ' was'} never tried; {AGAIN}"
+
+
+def _audit(view: JournalView) -> Mapping[str, Json]:
+    audit = view.run.environment.get("audit")
+    return audit if isinstance(audit, Mapping) else {}
+
+
 def _name(result: ControlResult) -> str:
     where = f"{result.control} in {result.profile}"
     if result.verdict is Verdict.PASS:
-        return f"{where}: passed, but is not proven: {result.unproven[0]}; run `harness selftest`"
+        return f"{where}: passed, but is not proven: {result.unproven[0]}; {AGAIN}"
     return f"{where}: {result.verdict.value}: {result.reason}"
 
 

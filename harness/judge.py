@@ -25,6 +25,7 @@ class ControlResult:
 
     reason: why, for anything but pass.
     proof: every counterexample tried. unproven: what it lacks to be proven; empty when it is.
+    untried: the defects, by check and key, that have no proof, or only one that holds no more.
     unchecked: nothing looked at it: there is no check yet, or none for this profile.
     inherited: why findings of another profile count here, "" where none do.
     """
@@ -37,6 +38,7 @@ class ControlResult:
     proof: tuple[Proof, ...]
     unproven: tuple[str, ...]
     required: bool
+    untried: tuple[tuple[str, str], ...] = ()
     unchecked: bool = False
     inherited: str = ""
     waiver: Waiver | None = None
@@ -94,6 +96,7 @@ class _Court:
         for check in declared_in(view.events):
             self.declared[check.control].append(check)
         self.spared = spared_in(view.events)
+        self.stale = {(stale.check, stale.defect_key): stale.why for stale in view.run.stale}
         self.proofs: dict[str, list[Proof]] = defaultdict(list)
         for proof in dict.fromkeys(view.proofs):
             self.proofs[proof.control].append(proof)
@@ -109,8 +112,9 @@ class _Court:
             reason=reason,
             checks=findings,
             proof=tuple(self.proofs[control.id]),
-            unproven=tuple(unproven(checks, self.proofs[control.id])),
+            unproven=tuple(unproven(checks, self.proofs[control.id], self.stale)),
             required=profile in control.profiles and is_required(self.run, control.id, profile),
+            untried=tuple(untried(checks, self.proofs[control.id])),
             unchecked=not checks and not findings,
             inherited=self._why_inherited(profile, checks),
             waiver=waiver,
@@ -207,15 +211,31 @@ class _Court:
         return finding.message
 
 
-def unproven(checks: Sequence[DeclaredCheck], proofs: Iterable[Proof]) -> Iterator[str]:
-    """Yield what is missing until the checks are proven: caught, and the clean twin passed."""
+def untried(checks: Iterable[DeclaredCheck], proofs: Iterable[Proof]) -> Iterator[tuple[str, str]]:
+    """Yield the declared defects that have no proof."""
+    tried = {(proof.check, proof.defect_key) for proof in proofs}
+    for check in checks:
+        for key, _ in check.defects:
+            if (check.check, key) not in tried:
+                yield check.check, key
+
+
+def unproven(
+    checks: Sequence[DeclaredCheck], proofs: Iterable[Proof], stale: Mapping[tuple[str, str], str]
+) -> Iterator[str]:
+    """Yield what is missing until the checks are proven: caught, and the clean twin passed.
+
+    stale: why a proof holds no more, by check and defect.
+    """
     tried = {(proof.check, proof.defect_key): proof for proof in proofs}
     if not checks:
         yield NO_CHECK
     for check in checks:
         for key, title in check.defects:
             proof = tried.get((check.check, key))
-            if proof is None:
+            if proof is None and (check.check, key) in stale:
+                yield f'the proof of "{title}" is stale: {stale[check.check, key]}'
+            elif proof is None:
                 yield f'the defect "{title}" was not tried'
             elif proof.outcome != "caught":
                 yield f'the defect "{title}" was {"missed" if proof.outcome == "missed" else "an error"}'

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,6 +22,8 @@ class Options:
     """The options that pytest and the `harness` program have in common. Paths are absolute.
 
     depth: `gate` leaves out what measures or rolls releases out. whole: nothing is chosen of the suites.
+    suites: the folder of the checks, the project's own when not given.
+    due: a file that names the defects that a self-test is to try, one a line; all of them when not given.
     """
 
     profiles: tuple[str, ...] = ()
@@ -34,6 +38,8 @@ class Options:
     selftest: bool = False
     depth: Depth = "full"
     whole: bool = False
+    suites: Path | None = None
+    due: Path | None = None
     intrusive: bool = False
     own_target: bool = False
 
@@ -83,8 +89,30 @@ def options_of(**given: Any) -> Options:
     return Options(**values)
 
 
+def write_due(path: Path, due: Iterable[tuple[str, str]]) -> None:
+    """Write a file for `Options.due`: the defects to be tried, each by its check and its key."""
+    path.write_text("".join(f"{check}#{key}\n" for check, key in due), encoding="utf-8")
+
+
+@cache
+def read_due(path: Path) -> frozenset[tuple[str, str]]:
+    """Return the defects that such a file names, and each one's clean twin with the key "".
+
+    Raises `UserError`.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as cause:
+        raise UserError(f"{path}: {cause.strerror or cause}", remedy="Name a readable file.") from None
+    named = [line.rpartition("#") for line in lines]
+    return frozenset((check, which) for check, _, key in named for which in (key, ""))
+
+
 def validate(options: Options, catalogue: Catalogue) -> None:
-    """Refuse an unknown profile, runtime or control. Raises `UserError` that names the nearest valid one."""
+    """Refuse an unknown profile, runtime, control or file of defects.
+
+    Raises `UserError` that names the nearest valid one.
+    """
     for profile in options.profiles:
         if profile not in PROFILES:
             raise UserError(f'there is no profile "{profile}"', remedy=nearest(profile, PROFILES))
@@ -94,3 +122,5 @@ def validate(options: Options, catalogue: Catalogue) -> None:
     if options.depth not in DEPTHS:
         raise UserError(f'there is no depth "{options.depth}"', remedy=nearest(options.depth, DEPTHS))
     catalogue.match(options.controls)
+    if options.due is not None:
+        read_due(options.due)

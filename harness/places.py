@@ -19,3 +19,6 @@ NOT_COMPILED = "PYTHONDONTWRITEBYTECODE"
 def compiling(environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment in which Python keeps what it compiles: else each worker compiles all modules."""
     return {name: value for name, value in environment.items() if name != NOT_COMPILED}
+
+
+SUITES = PROJECT / "suites"

@@ -1,33 +1,35 @@
-"""The proofs of the self-test: made from its findings, kept for later runs, dropped once they are stale."""
+"""What a self-test has proven: one proof for every defect that was tried, made from the findings. Pure."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from math import fsum
 from typing import Literal
 
-import orjson
-
 from harness.declared import DeclaredCheck, base_of, declared_in
-from harness.journal import JournalView, now
+from harness.journal import JournalView
 from harness.records import Finding, Proof
-from harness.revive import Unreadable, revive_proof
 from harness.verdict import Verdict
 
-COVERED = ("suites", "harness", "panotti", "deploy")
-CACHE = Path("selftest") / "proofs.json"
 Outcome = Literal["caught", "missed", "error"]
+_UNDECIDED = {Verdict.ERROR, Verdict.NOT_VERIFIED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proofs:
-    """What is kept of earlier self-tests. note: why there are none, "" when they hold."""
+class Tried:
+    """One defect as it was tried.
 
-    proofs: tuple[Proof, ...] = ()
-    note: str = ""
+    seconds, clean_seconds: wall time of the trials with the defect, and of its clean twin's.
+    decided: every case was tried, with the defect and without, and each came to a verdict. What was not
+    decided, for want of Docker or of a quiet machine, shows nothing about the check.
+    """
+
+    proof: Proof
+    seconds: float
+    clean_seconds: float
+    decided: bool
 
 
 def proofs_of(view: JournalView) -> tuple[Proof, ...]:
@@ -36,21 +38,34 @@ def proofs_of(view: JournalView) -> tuple[Proof, ...]:
     A defect is caught when a case of its check failed and none was an error; one that takes the check's sight
     away, when a case came to `not-verified` instead. The clean twin must pass in all.
     """
+    return tuple(tried.proof for tried in tried_in(view))
+
+
+def tried_in(view: JournalView) -> tuple[Tried, ...]:
+    """Return every declared defect that a self-test tried."""
     tried: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in view.findings:
         tried[base_of(finding.check), finding.defect_key].append(finding)
-    return tuple(_proofs(declared_in(view.events), tried))
+    return tuple(_tried(declared_in(view.events), tried))
 
 
-def _proofs(
+def _tried(
     checks: Iterable[DeclaredCheck], tried: Mapping[tuple[str, str], Sequence[Finding]]
-) -> Iterator[Proof]:
+) -> Iterator[Tried]:
     for check in checks:
         clean = tried.get((check.check, ""), ())
         for key, title in check.defects:
             planted = tried.get((check.check, key), ())
             if planted:
-                yield _proof(check, (key, title), planted, clean)
+                proof = _proof(check, (key, title), planted, clean)
+                yield Tried(
+                    proof=proof,
+                    seconds=fsum(finding.timing.wall_s for finding in planted),
+                    clean_seconds=fsum(finding.timing.wall_s for finding in clean),
+                    decided=proof.outcome != "error"
+                    and min(len(planted), len(clean)) >= check.cases
+                    and not any(finding.verdict in _UNDECIDED for finding in clean),
+                )
 
 
 def _proof(
@@ -87,46 +102,3 @@ def _outcome(planted: Sequence[Finding], *, blinding: bool) -> tuple[Outcome, st
         if finding.verdict is demanded:
             return "caught", finding.message
     return "missed", f"the check came to {planted[0].verdict.value}"
-
-
-def content_hash(root: Path) -> str:
-    """Return the SHA-256 over everything that a proof depends on: suites, harness, panotti and deploy."""
-    digest = hashlib.sha256()
-    for folder in COVERED:
-        for path in sorted((root / folder).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                digest.update(f"{path.relative_to(root)}\0".encode())
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def keep(root: Path, build: Path, proofs: Sequence[Proof]) -> Path:
-    """Write the proofs for later runs, beside those of other checks that still hold; return the path."""
-    tried = {(proof.check, proof.defect_key) for proof in proofs}
-    held = [p for p in load(root, build).proofs if (p.check, p.defect_key) not in tried]
-    path = build / CACHE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"sha256": content_hash(root), "at": now(), "proofs": [*held, *proofs]}
-    whole = path.with_suffix(".tmp")
-    whole.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
-    whole.replace(path)
-    return path
-
-
-def load(root: Path, build: Path) -> Proofs:
-    """Return the proofs kept below `build` if they hold for the files as they are now; else none, and why."""
-    path = build / CACHE
-    if not path.is_file():
-        return Proofs(note="no self-test was run yet: run `harness selftest`")
-    try:
-        kept = orjson.loads(path.read_bytes())
-        proofs = tuple(revive_proof(proof) for proof in kept["proofs"])
-        stated = kept["sha256"]
-    except (orjson.JSONDecodeError, KeyError, TypeError, Unreadable):
-        return Proofs(note=f"{path} cannot be read: run `harness selftest` again")
-    if stated != content_hash(root):
-        changed = ", ".join(COVERED)
-        return Proofs(
-            note=f"the proofs are stale ({changed} changed since then): run `harness selftest` again"
-        )
-    return Proofs(proofs=proofs)

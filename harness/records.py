@@ -193,8 +193,20 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stale:
+    """A proof that holds no more. why: "harness/probes/tls.py changed"."""
+
+    check: str
+    defect_key: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """The head of a journal: what was run, on what, with what."""
+    """The head of a journal: what was run, on what, with what.
+
+    environment: also "proofs", what is to be said of the ledger as a whole, and "audit", its last one.
+    """
 
     run_id: str
     kind: Literal["verify", "selftest"]
@@ -206,4 +218,5 @@ class Run:
     policy: Mapping[str, Json]  # profile -> {"sha256", "source", "required": [...], "not_applicable": {...}}
     environment: Mapping[str, Json]  # versions, image digests, revision, host
     waivers: tuple[Mapping[str, Json], ...] = ()
-    proofs: tuple[Proof, ...] = ()
+    proofs: tuple[Proof, ...] = ()  # those that hold
+    stale: tuple[Stale, ...] = ()

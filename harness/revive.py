@@ -21,6 +21,7 @@ from harness.records import (
     Observation,
     Proof,
     Run,
+    Stale,
     Table,
     Timing,
 )
@@ -71,6 +72,7 @@ def revive_run(payload: Any) -> Run:
         controls=tuple,
         waivers=tuple,
         proofs=lambda values: tuple(revive_proof(value) for value in values),
+        stale=lambda values: tuple(_build(Stale, value) for value in values),
     )
 
 

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from harness.contract import Contract
 from harness.credentials import Credentials
@@ -296,15 +296,15 @@ class Site:
         planted, self._planted = self._planted, CLEAN
         if planted.of_edge.changes and not self._edge_restored():
             return False
-        return not planted.changes or "_rollouts" not in self.__dict__ or self._rollouts.restore()
+        return not planted.changes or all(probe.restore() for probe in self._used("_rollouts"))
 
     def forget(self) -> None:
         """Settle, and forget what checks share of what was measured: it is to be measured anew."""
         planted = self._planted
         self.settle()
         self.plant(planted)
-        if "_rollouts" in self.__dict__:
-            self._rollouts.forget()
+        for probe in self._used("_rollouts"):
+            probe.forget()
 
     def _change_edge(self, variation: Variation) -> None:
         self.deployment.change_edge(variation)
@@ -322,5 +322,12 @@ class Site:
     def close(self) -> None:
         """End the connections and the browser. The deployment itself stays up."""
         self.http.close()
-        for lazy in {"browser", "_rollouts"} & self.__dict__.keys():
-            getattr(self, lazy).close()
+        for probe in self._used("browser", "_rollouts"):
+            probe.close()
+
+    def _used(self, *names: str) -> list[Any]:
+        """Return those of the probes named that a check has used.
+
+        By name: what is settled after every check would else count as used by every check, for its proofs.
+        """
+        return [self.__dict__[name] for name in names if name in self.__dict__]

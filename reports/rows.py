@@ -29,7 +29,7 @@ _REMEDIES: Mapping[str, str] = {
         "Mend what the reason names, and run it again."
     ),
     Verdict.NOT_VERIFIED.value: "The evidence did not suffice. Give it what the reason asks for, and repeat.",
-    UNPROVEN: "Run `harness selftest`. Where it misses a defect, the check must be made to catch it.",
+    UNPROVEN: "Run `harness selftest --if-stale`. Where it misses a defect, make the check catch it.",
     UNCHECKED: "Take it out of what the policy requires, or write a check for it.",
 }
 

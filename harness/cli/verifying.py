@@ -102,28 +102,39 @@ def selftest(
         int | None, typer.Option("-n", metavar="N", help="Workers. Default: one a processor, at least two.")
     ] = None,
     if_stale: Annotated[
-        bool, typer.Option("--if-stale", help="Do nothing while every proof at hand still holds.")
+        bool, typer.Option("--if-stale", help="Only what the ledger has no proof of that still holds.")
     ] = False,
+    audit: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=0, help="Besides, N of the proofs that hold, at random; implies --if-stale."
+        ),
+    ] = 0,
+    seed: Annotated[
+        int | None, typer.Option(metavar="S", help="Of the audit's choice. Default: a new one, printed.")
+    ] = None,
     suites: Suites = SUITES,
 ) -> None:
     """Plant every check's defects in a deployment: each must be caught, and the clean twin must pass.
 
-    The proofs are kept, and stand in later reports; a control without proof cannot open the gate.
+    The proofs are kept in suites/proofs.lock, each bound to the files that it depends on, and stand in later
+    reports; a control without proof cannot open the gate. A proof that an audit contradicts voids them all.
 
     Examples:
 
     - `harness selftest`
 
     - `harness selftest -c 'middleware.cors.*' --json matrix.json`
+
+    - `harness selftest --audit 20 --seed 4711`
     """
-    from harness.commands import verify as verbs
+    from harness.commands.proving import Asked, prove
+    from harness.commands.verify import default_workers
 
     options = options_of(profiles=profile, runtime=runtime, controls=controls)
-    screen = console()
-    if if_stale and verbs.proven(options, suites.absolute(), screen):
-        raise typer.Exit(0)
-    count = workers or verbs.default_workers()
-    raise typer.Exit(verbs.selftest(options, suites.absolute(), screen, workers=count, json=json))
+    asked = Asked(if_stale=if_stale, audit=audit, seed=seed)
+    count = workers or default_workers()
+    raise typer.Exit(prove(options, suites.absolute(), console(), asked, workers=count, json=json))
 
 
 def load(

@@ -16,7 +16,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from harness import places
 from harness.errors import RuntimeUnavailable
+from harness.ledger import loading
 from harness.probes.browser import PROGRAMS
 from harness.runtimes.base import BASE, UPSTREAM
 from harness.runtimes.engine import Engine
@@ -85,6 +87,7 @@ def _abilities() -> Iterator[Ability]:
     yield _disk()
     yield _loopback()
     yield _advisories()
+    yield _proofs()
 
 
 def _packages() -> Ability:
@@ -180,6 +183,17 @@ def _advisories() -> Ability:
         found="online" if online else f"the shipped snapshot, {days} days old",
         opens="practice.security.scanning, process.build.dependencies",
         remedy="Give a newer one by --advisories, or accept its age in waivers.toml for a time.",
+    )
+
+
+def _proofs() -> Ability:
+    kept = loading.load(places.PROJECT)
+    return Ability(
+        name="proofs",
+        there=not kept.note and not kept.disagreement,
+        found=kept.disagreement or kept.note or f"{len(kept.proofs)} hold",
+        opens="the release gate",
+        remedy="Run `harness selftest --if-stale`.",
     )
 
 

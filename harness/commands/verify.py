@@ -12,16 +12,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from harness import journal, places, proof, workspace
+from harness import journal, places, workspace
 from harness.assembly import Assembly
-from harness.catalogue import load
 from harness.commands.running import Child, follow, spawn
 from harness.errors import UserError
 from harness.gate import OPEN, UNDECIDED, decide_executed
 from harness.journal import JournalView, now
 from harness.options import Options
 from harness.plugin.distribution import WORKERS
-from harness.plugin.registry import listed
+from harness.proof import Tried, tried_in
 from harness.records import Event, Proof
 from harness.session import JOURNALS
 from harness.summary import footer, matrix, reasons, selftest_status, totals, verdicts
@@ -52,7 +51,7 @@ class Ran:
 
 def verify(options: Options, suites: Path, console: Console, *, workers: int | None = None) -> Ran:
     """Verify the profiles, all of them in one pool of workers; None: as many as fit the machine."""
-    assembly = Assembly(options)
+    assembly = Assembly(replace(options, suites=suites))
     arguments = [*options.arguments(), "--depth", options.depth]
     for profile in options.asked_profiles:
         arguments += ["--profile", profile]
@@ -66,38 +65,32 @@ def verify(options: Options, suites: Path, console: Console, *, workers: int | N
     return ran.decided(decision.status)
 
 
-def proven(options: Options, suites: Path, console: Console) -> bool:
-    """Whether every defect of the chosen checks was tried on the files as they are, and caught."""
-    kept = {(p.check, p.defect_key): p for p in proof.load(places.PROJECT, places.BUILD).proofs}
-    chosen = {control.id for control in load().match(options.controls or ("*",))}
-    owed = [
-        (check.check, defect.key)
-        for check in listed(suites)
-        if check.declaration.control in chosen
-        for defect in check.declaration.broken_by
-    ]
-    held = [kept[key] for key in owed if key in kept]
-    if len(held) < len(owed) or not all(p.outcome == "caught" and p.clean for p in held):
-        return False
-    console.print(f"{len(held)} counterexamples hold: nothing they depend on has changed.")
-    return True
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfTestRun:
+    """What became of a self-test: its run, and every defect that it tried."""
+
+    ran: Ran
+    tried: tuple[Tried, ...]
 
 
-def selftest(options: Options, suites: Path, console: Console, *, workers: int, json: Path | None) -> int:
-    """Plant every defect; keep the proofs; return 0 when all were caught and every clean twin passed."""
-    options = replace(options, selftest=True)
+def selftest(
+    options: Options, suites: Path, console: Console, *, workers: int, json: Path | None
+) -> SelfTestRun:
+    """Plant the defects. The status is 0 when all were caught and every clean twin passed."""
+    options = replace(options, selftest=True, suites=suites)
     arguments = ["--selftest", *options.arguments()]
+    if options.due is not None:
+        arguments += ["--due", str(options.due)]
     for profile in options.profiles:
         arguments += ["--profile", profile]
     ran = _run(Assembly(options), suites, [*arguments, "-n", str(workers)], console)
-    proofs = proof.proofs_of(ran.view)
+    tried = tried_in(ran.view)
+    proofs = [one.proof for one in tried]
     console.print(matrix(proofs))
     _close(ran, console)
     if json is not None:
         _write(json, ran.view, proofs)
-    if ran.view.complete and not ran.interrupted and suites == places.PROJECT / "suites":
-        proof.keep(places.PROJECT, places.BUILD, proofs)
-    return ran.decided(selftest_status(ran.view, proofs)).status
+    return SelfTestRun(ran=ran.decided(selftest_status(ran.view, proofs)), tried=tried)
 
 
 def _workers(assembly: Assembly, asked: int | None) -> int:

@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "suites); full: everything",
     )
     group.addoption("--selftest", action="store_true", help="plant each check's defects: they must be caught")
+    group.addoption("--due", metavar="FILE", help="the self-test tries only the defects that this file names")
     group.addoption(
         "--intrusive", action="store_true", help="give leave to flood, guess and break a URL target"
     )
@@ -55,6 +56,8 @@ def options_of(config: pytest.Config, *, whole: bool) -> Options:
         selftest=selftest,
         depth=config.getoption("depth") or ("gate" if whole and not selftest else "full"),
         whole=whole and not selftest,
+        suites=config.rootpath / "suites",
+        due=_path(config, "due"),
         intrusive=config.getoption("intrusive"),
         own_target=config.getoption("i_own_this_target"),
     )

@@ -102,7 +102,7 @@
     if (!list.length) return [make("p", {class: "fine"}, "No defect has been tried against this control: nothing shows that its checks can fail.")];
     return [make("ul", {class: "defects"}, list.map((p) => make("li", {},
       make("p", {}, make("span", {}, p.defect), chip(p.outcome === "caught" ? "pass" : p.outcome === "missed" ? "fail" : "error", p.outcome)),
-      make("p", {class: "fine"}, p.clean ? "clean twin passed" : "clean twin did not pass", ", in " + p.profile + " on " + p.runtime),
+      make("p", {class: "fine"}, p.clean ? "clean twin passed" : "clean twin did not pass", ", in " + p.profile + " on " + p.runtime + ", " + p.at.slice(0, 10)),
       p.message ? make("details", {class: "fine"}, make("summary", {}, p.outcome === "caught" ? "What its check said" : "What happened"), make("pre", {}, p.message)) : null)))];
   }
 

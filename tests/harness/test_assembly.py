@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 
-from harness import assembly, places, proof
+from harness import assembly, places
 from harness.assembly import Assembly, environment
 from harness.declare import Declaration
 from harness.defects import setting
 from harness.errors import AdvisoriesError, ContractError, PolicyError, UserError, WaiverError
+from harness.ledger import audit, loading
+from harness.ledger.audit import Audit
+from harness.ledger.loading import Proofs
 from harness.options import Options
 from harness.planning import Case, Need, Refusal
+from harness.records import Stale
 from harness.target import Source
 from tests.harness import make
 
@@ -108,6 +112,7 @@ class TestHead:
     @pytest.fixture(autouse=True)
     def _no_proofs(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(places, "BUILD", tmp_path / "build")
+        monkeypatch.setattr(loading, "load", lambda root: Proofs())
 
     def test_it_says_what_is_run_on_what(self) -> None:
         head = assembled(profiles=("production",), runtime="process", controls=("middleware.*",)).head("id")
@@ -119,19 +124,49 @@ class TestHead:
         assert make.CONTROL in policy["required"]
         assert len(policy["sha256"]) == 64
 
-    def test_without_a_self_test_it_says_so(self) -> None:
+    def test_without_a_ledger_it_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(loading, "load", lambda root: Proofs(note="no proofs: run it"))
+
         head = assembled(runtime="process").head("id")
 
-        assert head.proofs == ()
-        assert "no self-test was run yet" in str(head.environment["proofs"])
+        assert (head.proofs, head.stale) == ((), ())
+        assert head.environment["proofs"] == "no proofs: run it"
+        assert "audit" not in head.environment
 
-    def test_it_carries_the_proofs_that_hold(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(proof, "content_hash", lambda root: "same")
-        proof.keep(places.PROJECT, places.BUILD, [make.proof()])
+    def test_it_carries_the_proofs_that_hold_and_why_others_do_not(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stale = Stale(check=make.CHECK, defect_key="other", why="a changed")
+        kept = Proofs(proofs=(make.proof(),), stale=(stale,), note="1 proof is stale")
+        monkeypatch.setattr(loading, "load", lambda root: kept)
 
-        assert assembled(runtime="process").head("id").proofs == (make.proof(),)
-        assert assembled(runtime="process", selftest=True).head("id").proofs == ()
-        assert assembled(runtime="process", selftest=True).head("id").kind == "selftest"
+        head = assembled(runtime="process").head("id")
+
+        assert (head.proofs, head.stale) == ((make.proof(),), (stale,))
+        assert head.environment["proofs"] == "1 proof is stale"
+
+    def test_it_carries_the_last_audit_and_what_disagreed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        kept = Proofs(proofs=(make.proof(),), disagreement="the ledger disagrees with x")
+        monkeypatch.setattr(loading, "load", lambda root: kept)
+        audit.begin(places.BUILD, Audit(seed=7, sample=((make.CHECK, make.KEY),)))
+
+        told: Any = assembled(runtime="process").head("id").environment["audit"]
+
+        assert (told["finished"], told["seed"]) == (False, 7)
+        assert told["disagrees"] == "the ledger disagrees with x"
+
+    def test_a_self_test_asks_for_none_and_other_checks_have_none(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr(loading, "load", lambda root: Proofs(proofs=(make.proof(),)))
+
+        rehearsal = assembled(runtime="process", selftest=True).head("id")
+        others = assembled(runtime="process", suites=tmp_path / "suites").head("id")
+
+        assert (rehearsal.kind, rehearsal.proofs) == ("selftest", ())
+        assert others.proofs == ()
+        assert "the project's own checks" in str(others.environment["proofs"])
+        assert assembled(runtime="process", suites=places.SUITES).head("id").proofs == (make.proof(),)
 
     def test_it_carries_the_waivers_that_were_given(self, tmp_path: Path) -> None:
         file = tmp_path / "own.toml"

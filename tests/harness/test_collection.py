@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,15 +11,17 @@ import pytest
 from harness.collection import accept, claim_of, declared, in_order, left_out, selected, units
 from harness.costs import Cost, CostClass, Costs
 from harness.declare import Declaration
+from harness.declared import base_of
 from harness.defects import CLEAN, Variation, rollout, setting
 from harness.errors import UserError
-from harness.options import Options
+from harness.options import Options, write_due
 from harness.planning import Case, Need, Refusal
 from harness.runtimes import Specification
 from harness.trial import Trial
 from tests.harness import make
 
 ANY = setting(title="any origin", CORS_ORIGINS="*")
+CHECKED = "suites/test_x.py::test_a"
 DECLARATION = Declaration(control=make.CONTROL, broken_by=(ANY,))
 
 
@@ -91,6 +94,29 @@ def test_a_claim_is_the_first_line() -> None:
 )
 def test_only_what_was_asked_for_is_selected(options: dict[str, Any], expected: bool) -> None:
     assert selected(trial(), Options(**options)) is expected
+
+
+@pytest.mark.parametrize(
+    ("defect", "due", "expected"),
+    [
+        (ANY, [(CHECKED, ANY.key)], True),
+        (None, [(CHECKED, ANY.key)], True),
+        (ANY, [(CHECKED, "another")], False),
+        (None, [(CHECKED, "another")], True),
+        (ANY, [("suites/test_other.py::test_it", ANY.key)], False),
+        (None, [], False),
+    ],
+)
+def test_of_a_self_test_only_the_defects_that_are_due_are_selected_with_their_clean_twins(
+    tmp_path: Path, defect: Variation | None, due: list[tuple[str, str]], expected: bool
+) -> None:
+    write_due(tmp_path / "due", due)
+    case = Case(profile="production", defect=defect, selftest=True)
+
+    one = replace(trial(), case=case)
+
+    assert base_of(one.check) == CHECKED
+    assert selected(one, Options(selftest=True, due=tmp_path / "due")) is expected
 
 
 def test_a_profile_is_done_before_the_next_and_its_own_deployment_first() -> None:

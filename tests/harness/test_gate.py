@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.declared import DeclaredCheck
 from harness.gate import CLOSED, OPEN, UNDECIDED, Decision, decide, decide_executed
 from harness.judge import ControlResult, judge
-from harness.records import Event, Finding, Proof
+from harness.records import Event, Finding, Proof, Stale
 from harness.verdict import Verdict
 from tests.harness import make
 
@@ -57,11 +57,11 @@ class TestDecide:
 
         assert decided(FAILED, waivers=(waiver,)).status == CLOSED
 
-    def test_a_pass_without_its_proof_is_a_doubt(self) -> None:
-        decision = decided(make.declared(), PASSED)
+    def test_a_pass_whose_proof_failed_is_a_doubt(self) -> None:
+        decision = decided(make.declared(), PASSED, make.proof(outcome="missed"))
 
         assert decision.status == UNDECIDED
-        assert 'passed, but is not proven: the defect "any origin" was not tried' in decision.why[0]
+        assert 'passed, but is not proven: the defect "any origin" was missed' in decision.why[0]
 
     @pytest.mark.parametrize("verdict", [Verdict.ERROR, Verdict.NOT_VERIFIED, Verdict.NOT_APPLICABLE])
     def test_what_is_neither_shown_nor_failed_is_a_doubt(self, verdict: Verdict) -> None:
@@ -114,6 +114,113 @@ class TestDecide:
 
     def test_excusing_everything_does_not_open(self) -> None:
         assert decided(*PROVEN, excused={make.CONTROL: "no"}).status == UNDECIDED
+
+
+class TestMissingProofs:
+    """One cause is one line, however many controls lack a proof by it."""
+
+    CHECKS = (
+        make.declared(defects=((make.KEY, "any origin"), ("b", "null origin"))),
+        make.declared(
+            control=make.OTHER, check="suites/test_methods.py::test_it", defects=(("c", "any method"),)
+        ),
+    )
+    PASSES = (PASSED, make.finding(control=make.OTHER, check="suites/test_methods.py::test_it[production]"))
+    REQUIRED = (make.CONTROL, make.OTHER)
+
+    def why(self, *proofs: Proof, stale: tuple[Stale, ...] = (), **environment: Any) -> tuple[str, ...]:
+        decision = decided(
+            *self.CHECKS,
+            *self.PASSES,
+            *proofs,
+            required=self.REQUIRED,
+            stale=stale,
+            environment=environment,
+        )
+        assert decision.status == UNDECIDED
+        return decision.why
+
+    def test_no_proofs_at_all_are_said_once_with_what_the_run_was_told(self) -> None:
+        assert self.why() == ("no proofs: run `make selftest`",)
+        assert self.why(proofs="no proof counts: line 3: edited; run x") == (
+            "no proof counts: line 3: edited; run x",
+        )
+
+    def test_stale_ones_are_counted_by_what_changed(self) -> None:
+        stale = [
+            Stale(check=make.CHECK, defect_key=make.KEY, why="a.py changed"),
+            Stale(check=make.CHECK, defect_key="b", why="b.py changed"),
+            Stale(check="suites/test_methods.py::test_it", defect_key="c", why="a.py changed"),
+            Stale(check="suites/test_other.py::test_it", defect_key="d", why="a.py changed"),
+        ]
+
+        assert self.why(stale=tuple(stale)) == (
+            "2 proofs are stale: a.py changed; run `harness selftest --if-stale`",
+            "1 proof is stale: b.py changed; run `harness selftest --if-stale`",
+        )
+
+    def test_what_was_never_tried_is_counted_beside_them(self) -> None:
+        stale = Stale(check=make.CHECK, defect_key="b", why="b.py changed")
+
+        assert self.why(make.proof(), stale=(stale,)) == (
+            "1 proof is stale: b.py changed; run `harness selftest --if-stale`",
+            "1 defect was never tried; run `harness selftest --if-stale`",
+        )
+
+    def test_one_that_was_missed_is_named_by_its_control(self) -> None:
+        assert self.why(make.proof(outcome="missed")) == (
+            "1 defect was never tried; run `harness selftest --if-stale`",
+            'middleware.cors.origins in production: passed, but is not proven: the defect "any origin" was '
+            "missed; run `harness selftest --if-stale`",
+        )
+
+    def test_with_all_proofs_it_opens(self) -> None:
+        proofs = (
+            make.proof(),
+            make.proof(defect_key="b"),
+            make.proof(control=make.OTHER, check="suites/test_methods.py::test_it", defect_key="c"),
+        )
+
+        assert decided(*self.CHECKS, *self.PASSES, *proofs, required=self.REQUIRED).status == OPEN
+
+
+class TestAudit:
+    def test_a_disagreement_closes_and_stands_first(self) -> None:
+        audit = {"finished": True, "sample": 20, "agreed": 19, "disagrees": "the ledger disagrees with x"}
+
+        decision = decided(make.declared(), FAILED, make.proof(), environment={"audit": audit})
+
+        assert decision.status == CLOSED
+        assert decision.why[0].startswith("the ledger disagrees with x; run `harness selftest --if-stale`")
+        assert len(decision.why) == 2
+        assert decided(*PROVEN, environment={"audit": audit}).status == CLOSED
+
+    @pytest.mark.parametrize(
+        ("audit", "doubt"),
+        [
+            ({"finished": False, "sample": 20}, "did not come to its end"),
+            ({"finished": True, "sample": 20, "agreed": 0, "undecided": ["a"]}, "decided nothing"),
+        ],
+    )
+    def test_one_that_decided_nothing_is_a_doubt(self, audit: dict[str, Any], doubt: str) -> None:
+        decision = decided(*PROVEN, environment={"audit": audit})
+
+        assert decision.status == UNDECIDED
+        assert len(decision.why) == 1
+        assert doubt in decision.why[0]
+
+    @pytest.mark.parametrize(
+        "audit",
+        [
+            {"finished": True, "sample": 20, "agreed": 18, "undecided": ["a", "b"]},
+            {"finished": True, "sample": 0},
+            {},
+        ],
+    )
+    def test_one_that_agrees_or_had_nothing_to_try_does_not_stand_in_the_way(
+        self, audit: dict[str, Any]
+    ) -> None:
+        assert decided(*PROVEN, environment={"audit": audit}).status == OPEN
 
 
 RESULTS = st.lists(

@@ -10,7 +10,7 @@ import pytest
 from harness import spared
 from harness.declared import DeclaredCheck
 from harness.judge import ControlResult, is_required, judge
-from harness.records import Event, Finding, Proof
+from harness.records import Event, Finding, Proof, Stale
 from harness.spared import Origin
 from harness.verdict import Verdict
 from tests.harness import make
@@ -229,6 +229,18 @@ class TestProof:
             'the defect "the null origin" was not tried',
             'the defect "any origin" was not tried',
         )
+
+    def test_one_that_holds_no_more_says_why(self) -> None:
+        stale = Stale(check=make.CHECK, defect_key=make.KEY, why="a.py changed")
+
+        found = result(make.declared(), PASSED, stale=(stale,))
+
+        assert found.unproven == ('the proof of "any origin" is stale: a.py changed',)
+        assert found.untried == ((make.CHECK, make.KEY),)
+        assert not found.opens
+
+    def test_what_was_tried_and_missed_is_not_untried(self) -> None:
+        assert result(make.declared(), PASSED, make.proof(outcome="missed")).untried == ()
 
     def test_without_a_declared_check_nothing_is_proven(self) -> None:
         assert result(PASSED).unproven == ("no check yet",)

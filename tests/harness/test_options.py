@@ -11,7 +11,7 @@ from rich.text import Text
 from harness.catalogue import load
 from harness.console import console, render
 from harness.errors import UserError
-from harness.options import Options, validate
+from harness.options import Options, read_due, validate, write_due
 from harness.profiles import PROFILES
 from harness.runtimes import RuntimeName
 
@@ -70,6 +70,22 @@ class TestOptions:
 
     def test_what_is_known_is_accepted(self) -> None:
         validate(EVERYTHING, load())
+
+
+class TestDue:
+    def test_what_is_written_is_read_with_the_clean_twins(self, tmp_path: Path) -> None:
+        write_due(
+            tmp_path / "due", [("a.py::test_x", "k1"), ("a.py::test_x", "k2"), ("b.py::T::test_y", "k1")]
+        )
+
+        assert read_due(tmp_path / "due") == {
+            *(("a.py::test_x", key) for key in ("", "k1", "k2")),
+            *(("b.py::T::test_y", key) for key in ("", "k1")),
+        }
+
+    def test_a_file_that_is_not_there_is_refused_at_once(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="nowhere"):
+            validate(Options(due=tmp_path / "nowhere"), load())
 
 
 class _Terminal(io.StringIO):

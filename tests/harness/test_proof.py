@@ -1,8 +1,8 @@
-"""Proofs: made of a self-test's findings, kept for later runs, dropped once something has changed."""
+"""Proofs: made of a self-test's findings."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,79 +85,31 @@ class TestMade:
         assert proofs(CLEAN) == []
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    for folder in proof.COVERED:
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "file.py").write_text(folder)
-    return tmp_path
+class TestDecided:
+    def tried(self, *findings: Finding, **declared: Any) -> proof.Tried:
+        (made,) = proof.tried_in(make.view(make.declared(**declared), *findings))
+        return made
 
+    def test_what_came_to_a_verdict_with_the_defect_and_without_is_decided_and_timed(self) -> None:
+        made = self.tried(CLEAN, planted(Verdict.FAIL, "seen"))
 
-class TestKept:
-    def test_they_hold_for_the_files_as_they_were(self, root: Path) -> None:
-        proof.keep(root, root / "build", [make.proof()])
+        assert made == proof.Tried(proof=made.proof, seconds=0.5, clean_seconds=0.5, decided=True)
 
-        assert proof.load(root, root / "build") == proof.Proofs(proofs=(make.proof(),), note="")
+    @pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.FAIL])
+    @pytest.mark.parametrize("clean", [Verdict.FAIL, Verdict.NOT_APPLICABLE])
+    def test_so_is_what_was_missed_or_has_a_twin_that_fails(self, verdict: Verdict, clean: Verdict) -> None:
+        assert self.tried(make.finding(clean, check=CLEAN.check), planted(verdict)).decided
 
-    @pytest.mark.parametrize("folder", proof.COVERED)
-    @pytest.mark.parametrize("change", ["edited", "added", "removed", "renamed"])
-    def test_any_change_of_what_they_depend_on_makes_them_stale(
-        self, root: Path, folder: str, change: str
-    ) -> None:
-        proof.keep(root, root / "build", [make.proof()])
-        file = root / folder / "file.py"
-        match change:
-            case "edited":
-                file.write_text("another")
-            case "added":
-                (root / folder / "new.toml").touch()
-            case "removed":
-                file.unlink()
-            case "renamed":
-                file.rename(file.with_name("other.py"))
+    @pytest.mark.parametrize("verdict", [Verdict.ERROR, Verdict.NOT_VERIFIED])
+    def test_an_error_or_no_verdict_decides_nothing(self, verdict: Verdict) -> None:
+        assert not self.tried(CLEAN, planted(verdict)).decided
+        assert not self.tried(make.finding(verdict, check=CLEAN.check), planted()).decided
 
-        loaded = proof.load(root, root / "build")
+    def test_without_every_case_nothing_is_decided(self) -> None:
+        both = planted(case="a"), planted(case="b")
+        twin = make.finding(check=f"{make.CHECK}[production-clean-b]")
 
-        assert loaded.proofs == ()
-        assert "stale" in loaded.note
-        assert "harness selftest" in loaded.note
-
-    def test_compiled_files_and_the_rest_do_not_matter(self, root: Path) -> None:
-        proof.keep(root, root / "build", [make.proof()])
-        (root / "suites" / "__pycache__").mkdir()
-        (root / "suites" / "__pycache__" / "file.pyc").touch()
-        (root / "README.md").touch()
-
-        assert proof.load(root, root / "build").proofs
-
-    def test_a_later_self_test_replaces_its_own_and_keeps_the_others(self, root: Path) -> None:
-        other, missed = make.proof(defect_key="other"), make.proof(outcome="missed")
-        proof.keep(root, root / "build", [other, make.proof()])
-        proof.keep(root, root / "build", [missed])
-
-        assert set(proof.load(root, root / "build").proofs) == {other, missed}
-
-    def test_but_not_those_that_are_stale(self, root: Path) -> None:
-        proof.keep(root, root / "build", [make.proof(defect_key="other")])
-        (root / "panotti" / "file.py").write_text("another")
-        proof.keep(root, root / "build", [make.proof()])
-
-        assert proof.load(root, root / "build").proofs == (make.proof(),)
-
-    def test_without_a_self_test_there_are_none(self, root: Path) -> None:
-        loaded = proof.load(root, root / "build")
-
-        assert loaded.proofs == ()
-        assert "no self-test was run yet" in loaded.note
-
-    @pytest.mark.parametrize(
-        "content", [b"", b"{", b"[]", b'{"proofs":[{}],"sha256":""}', b'{"sha256":""}', b'{"proofs":[]}']
-    )
-    def test_a_file_that_is_broken_proves_nothing(self, root: Path, content: bytes) -> None:
-        path = proof.keep(root, root / "build", [make.proof()])
-        path.write_bytes(content)
-
-        loaded = proof.load(root, root / "build")
-
-        assert loaded.proofs == ()
-        assert "cannot be read" in loaded.note
+        assert not self.tried(CLEAN, planted(case="a"), cases=2).decided
+        assert not self.tried(CLEAN, *both, cases=2).decided
+        assert self.tried(CLEAN, twin, *both, cases=2).decided
+        assert not self.tried(planted()).decided

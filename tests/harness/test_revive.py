@@ -25,6 +25,7 @@ from harness.records import (
     Observation,
     Proof,
     Run,
+    Stale,
     Table,
     Timing,
 )
@@ -116,10 +117,17 @@ def test_so_does_a_head() -> None:
         profiles=("testing", "production"),
         controls=("a.*",),
         proofs=(make.proof(),),
+        stale=(Stale(check=make.CHECK, defect_key="other", why="a.py changed"),),
         waivers=(make.waiver_record(make.finding(Verdict.FAIL)),),
     )
 
     assert revive_run(as_read(head)) == head
+
+
+def test_a_head_of_before_stale_proofs_were_told_is_read_too() -> None:
+    payload = {name: value for name, value in as_read(make.run()).items() if name != "stale"}
+
+    assert revive_run(payload) == make.run()
 
 
 @pytest.mark.parametrize(

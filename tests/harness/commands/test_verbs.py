@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 
-from harness import places, proof, standing
+from harness import places, standing
 from harness.commands import doctor, keeping, verify
-from harness.declare import Declaration
-from harness.defects import setting
 from harness.errors import RuntimeUnavailable, UserError
+from harness.ledger import loading
+from harness.ledger.loading import Proofs
 from harness.options import Options
-from harness.plugin.registry import Listed
-from harness.proof import Proofs
-from harness.records import Event, Proof
+from harness.records import Event
 from tests.harness import make
-
-ANY = setting(title="any origin", CORS_ORIGINS="*")
 
 
 @pytest.fixture
@@ -31,40 +25,6 @@ def screen() -> Console:
 
 def text(console: Console) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
-
-
-class TestProven:
-    @pytest.fixture
-    def kept(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Proof]]:
-        """Proofs at hand, beside one check with one defect."""
-        proofs: list[Proof] = []
-        check = Listed(check=make.CHECK, declaration=Declaration(control=make.CONTROL, broken_by=(ANY,)))
-        monkeypatch.setattr(verify, "listed", lambda suites: (check,))
-        monkeypatch.setattr(proof, "load", lambda root, build: Proofs(proofs=tuple(proofs)))
-        return iter([proofs])
-
-    @pytest.mark.parametrize(
-        ("given", "held"),
-        [
-            ({"defect_key": ANY.key}, True),
-            ({"defect_key": "another"}, False),
-            ({"defect_key": ANY.key, "outcome": "missed"}, False),
-            ({"defect_key": ANY.key, "clean": False}, False),
-        ],
-    )
-    def test_every_defect_must_have_been_caught(
-        self, kept: Iterator[list[Proof]], screen: Console, given: dict[str, Any], held: bool
-    ) -> None:
-        next(kept).append(make.proof(**given))
-
-        assert verify.proven(Options(), Path("suites"), screen) is held
-        assert text(screen).startswith("1 counterexamples hold" if held else "") or not held
-
-    def test_without_proofs_it_is_not(self, kept: Iterator[list[Proof]], screen: Console) -> None:
-        assert not verify.proven(Options(), Path("suites"), screen)
-
-    def test_only_the_controls_asked_for_count(self, kept: Iterator[list[Proof]], screen: Console) -> None:
-        assert verify.proven(Options(controls=("monitoring.*",)), Path("suites"), screen)
 
 
 def test_a_matrix_that_cannot_be_written_is_a_users_mistake(tmp_path: Path) -> None:
@@ -128,6 +88,24 @@ class TestDoctor:
         assert "uvicorn is not installed" in text(screen)
         assert "Run `make setup`." in text(screen)
         assert "can be verified by its URL" in text(screen).splitlines()[-1]
+
+    @pytest.mark.parametrize(
+        ("kept", "there", "found"),
+        [
+            (Proofs(proofs=(make.proof(),)), True, "1 hold"),
+            (Proofs(note="no proofs: run `make selftest`"), False, "no proofs: run `make selftest`"),
+            (Proofs(note="stale", disagreement="the ledger disagrees"), False, "the ledger disagrees"),
+        ],
+    )
+    def test_it_says_whether_the_ledger_holds(
+        self, monkeypatch: pytest.MonkeyPatch, kept: Proofs, there: bool, found: str
+    ) -> None:
+        monkeypatch.setattr(loading, "load", lambda root: kept)
+
+        ability = doctor._proofs()
+
+        assert (ability.there, ability.found) == (there, found)
+        assert "harness selftest --if-stale" in ability.remedy
 
     def test_what_is_missing_comes_with_what_to_do(
         self, screen: Console, monkeypatch: pytest.MonkeyPatch

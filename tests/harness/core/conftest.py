@@ -19,7 +19,7 @@ if "fakes" not in sys.modules:
     sys.modules["fakes"] = fakes
     spec.loader.exec_module(fakes)
 import fakes
-import harness.assembly, harness.session, harness.proof
+import harness.assembly, harness.session
 harness.session.Site = fakes.FakeSite
 harness.assembly.runtime_for = lambda name, target, space, progress, **_: fakes.FakeRuntime(name, progress)
 harness.assembly.detect = lambda target=None: "process"

@@ -8,8 +8,10 @@ from fnmatch import fnmatch
 import pytest
 
 from harness import journal
-from harness.defects import CLEAN
+from harness.declared import declared_in
+from harness.defects import CLEAN, setting
 from harness.journal import JournalView
+from harness.options import write_due
 from harness.plugin.distribution import WORKERS
 from harness.records import Finding, Observation
 from harness.verdict import Verdict
@@ -367,6 +369,25 @@ def test_collecting_only_starts_and_writes_nothing(project: pytest.Pytester) -> 
 
 
 class TestSelftest:
+    def test_only_what_is_due_is_tried_with_its_clean_twin(
+        self, project: pytest.Pytester, add_suite: AddSuite
+    ) -> None:
+        add_suite(
+            "test_one",
+            HEAD + check("assert site.see('X') is None", broken_by='(setting(X="1"), setting(X="2"))'),
+        )
+        due = setting(X="2").key
+        write_due(project.path / "due", [("suites/test_one.py::test_it", due)])
+
+        result, view = verify(project, "--selftest", "--due", "due")
+
+        assert result.ret == 0, result.stdout.str()
+        assert {(f.control, f.defect_key) for f in view.findings} == {
+            ("middleware.cors.methods", ""),
+            ("middleware.cors.methods", due),
+        }
+        assert len(declared_in(view.events)) == 2
+
     def test_a_defect_that_is_caught_passes_and_is_a_proof(self, project: pytest.Pytester) -> None:
         result, view = verify(project, "--selftest")
 
