@@ -37,6 +37,7 @@ ROOTS: Final = ("harness.plugin", "harness.proof")
 AFTERWARDS: Final = ("harness.summary", "harness.ledger")
 # A program (`-m harness.load.generator`), a folder of files to run, or a group of entry points.
 _NAMED: Final = re.compile(r"[\"'](harness(?:\.\w+)+|scenarios)[\"']")
+_PROGRAM: Final = re.compile(r"[\"'](\w+)\.py[\"']")
 
 
 class Reach:
@@ -120,9 +121,16 @@ class Reach:
             named = {name for found in _NAMED.findall(text) for name in entry_points.get(found, (found,))}
             for name in named & self._graph.modules:
                 self._add(module, {name, *self._graph.find_descendants(name)})
-            if "__file__" in text and self.file(module).endswith("__init__.py"):
-                self._add(module, self._graph.find_children(module))  # programs that it reads as files
+            self._add(module, self._beside(module) if "__file__" in text else ())
             self._add(module, {module.rpartition(".")[0]} & self._graph.modules)
+
+    def _beside(self, module: str) -> frozenset[str]:
+        """Return the programs that a module finds by its own path: a package any of its own."""
+        if self.file(module).endswith("__init__.py"):
+            return frozenset(self._graph.find_children(module))
+        package = module.rpartition(".")[0]
+        named = {f"{package}.{name}" for name in _PROGRAM.findall(self._texts[module])}
+        return frozenset(named & self._graph.modules)
 
     def _add(self, importer: str, imported: Iterable[str]) -> None:
         for module in imported:
