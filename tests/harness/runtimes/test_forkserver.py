@@ -280,7 +280,7 @@ def test_they_are_found_once_and_anew_when_something_changed(package: Path) -> N
     assert "kept" in modules_of(package, sys.executable, requirements)
     requirements.write_text("more")
     assert modules_of(package, sys.executable, requirements) == first
-    (package / "lazy.py").write_text("import colorsys, chunk", encoding="utf-8")
+    (package / "lazy.py").write_text("import colorsys\nimport chunk", encoding="utf-8")
     assert "chunk" in modules_of(package, sys.executable, requirements)
 
 
