@@ -175,7 +175,7 @@ class Driver:
         stage, colour = self._stage, begun.colour
         release = self._ledger.state.releases[begun.version]
         steps: dict[Step, Callable[[], None]] = {
-            Step.EXPAND: lambda: stage.migrate(release, "expand"),
+            Step.EXPAND: lambda: self._expand(release),
             Step.START: lambda: stage.start(colour, release),
             Step.VERIFY: lambda: self._verify(colour, release),
             Step.SWITCH: lambda: stage.switch(colour),
@@ -186,6 +186,12 @@ class Driver:
             Step.DISCARD: lambda: self._discard(colour),
         }
         steps[step]()
+
+    def _expand(self, release: Release) -> None:
+        """Migrate, unless a release has served that knows the same schema: then the database has it."""
+        state = self._ledger.state
+        if release.schema not in {state.releases[version].schema for version in state.taken}:
+            self._stage.migrate(release, "expand")
 
     def _verify(self, colour: Colour, release: Release) -> None:
         found = self._stage.release_of(colour)

@@ -58,6 +58,27 @@ def test_the_first_release_of_a_stage_needs_none_before_it(path: Path) -> None:
     assert stage.active is Colour.BLUE
 
 
+def test_a_schema_that_a_release_has_served_on_is_not_migrated_to_again(path: Path) -> None:
+    stage = MemoryStage.serving_old()
+    same = release("1.0.1", schema=OLD.schema)
+
+    assert drive(path, stage, lambda driver: driver.release(same)).result == "taken"
+    drive(path, stage, put)
+    drive(path, stage, back)
+    drive(path, stage, lambda driver: driver.release(release("1.2.0", schema=NEW.schema)))
+
+    assert stage.schema == [("expand", NEW.schema)]
+
+
+def test_a_schema_is_migrated_to_until_a_release_has_served_on_it(path: Path) -> None:
+    stage = MemoryStage.serving_old(refuses={"start": lambda found: found == NEW})
+    drive(path, stage, put)
+
+    drive(path, stage, lambda driver: driver.release(release("1.2.0", schema=NEW.schema)))
+
+    assert stage.schema == [("expand", NEW.schema)] * 2
+
+
 @pytest.mark.parametrize("step", ["expand", "start", "verify", "switch"])
 def test_what_fails_before_the_switch_never_gets_traffic(path: Path, step: str) -> None:
     stage = MemoryStage.serving_old(refuses={step: lambda found: found == NEW})
