@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from harness.errors import ProbeFailed
 from harness.releases.stage import Colour
-from harness.runtimes.engine import Box
+from harness.runtimes.engine import Box, Conversation
 from harness.runtimes.handing import folder_for_all
 
 SERVING: Final = "serving"
@@ -23,6 +23,7 @@ _KEY: Final = "colour"
 _SHOW: Final = f"show map {_MAP}"
 _STATES: Final = "show servers state"
 _SOCKET: Final = ("socat", "-t5", "-", "UNIX-CONNECT:/run/haproxy/admin.sock")
+_PROMPT: Final = "\n> "  # after the answer to each command
 _ANSWER_S: Final = 10.0
 _UP: Final = "2"  # srv_op_state, of `show servers state`
 _BACKENDS: Final = "2"  # the type, of `show stat`
@@ -48,11 +49,24 @@ class Edge:
 
     FOLDER: Final = _FOLDER
 
-    def __init__(self, box: Box) -> None:
+    def __init__(self, box: Box, conversation: Conversation | None = None) -> None:
+        """conversation: with its runtime socket, which `conversing` has begun."""
         self._box = box
+        self._conversation = conversation
+
+    @contextmanager
+    def conversing(self) -> Iterator[Edge]:
+        """Yield this edge for many questions in a row, over one connection to its runtime socket."""
+        with self._box.converse(_SOCKET) as conversation:
+            conversation.say("prompt")
+            conversation.hear(_PROMPT, within_s=_ANSWER_S)
+            yield Edge(self._box, conversation)
 
     def ask(self, command: str) -> str:
-        """Send a command to the runtime socket; return its answer."""
+        """Send commands, with ; between them, to the runtime socket; return their answers."""
+        if self._conversation is not None:
+            self._conversation.say(command)
+            return "\n".join(self._conversation.hear(_PROMPT, within_s=_ANSWER_S) for _ in command.split(";"))
         done = self._box.execute(_SOCKET, stdin=f"{command}\n", timeout_s=_ANSWER_S)
         if done.status != 0:
             raise ProbeFailed(f"the edge's runtime socket: {done.stderr.strip()[-200:]}")

@@ -7,7 +7,7 @@ import tarfile
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from docker.errors import DockerException, NotFound
@@ -18,6 +18,7 @@ from testcontainers.core.network import Network
 from harness.errors import ProbeFailed
 from harness.runtimes import Completed
 from harness.runtimes.engine.asking import asking
+from harness.runtimes.engine.conversation import Conversation
 from harness.runtimes.engine.wanted import Place
 
 _LINES = 64  # of a log's end, read first
@@ -180,6 +181,18 @@ class Box:
         if out is None or status is None:
             raise ProbeFailed(f"{argv[0]}: did not end within {timeout_s:g} s")
         return Completed(status=int(status), stdout=out[0], stderr=out[1])
+
+    @contextmanager
+    def converse(self, argv: Sequence[str]) -> Iterator[Conversation]:
+        """Run a command in it for the block, and speak with it: starting one for each word is slow."""
+        with asking("running a command in a container"):
+            api = self._docker.client.api
+            task = api.exec_create(self._docker.id, list(argv), stdin=True)["Id"]
+            conversation = Conversation(api.exec_start(task, socket=True))
+        try:
+            yield conversation
+        finally:
+            conversation.close()
 
     def remove(self) -> None:
         """End and remove it; one that is gone already is as good."""

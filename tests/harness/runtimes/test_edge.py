@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pytest
 
 from harness.errors import ProbeFailed
@@ -40,8 +42,26 @@ class Socket:
             status=0 if answer is not None else 1, stdout=answer or "", stderr="connect: refused"
         )
 
+    @contextmanager
+    def converse(self, argv):
+        yield Talk(self)
+
     def attributes(self):
         return {"Mounts": []}
+
+
+class Talk:
+    """The runtime socket once it prompts: it answers each command of a line by itself."""
+
+    def __init__(self, box):
+        self._box = box
+        self._answers = []
+
+    def say(self, line):
+        self._answers += [self._box.execute((), stdin=word, timeout_s=1).stdout for word in line.split(";")]
+
+    def hear(self, mark, *, within_s):
+        return self._answers.pop(0)
 
 
 def test_counters_are_told_by_colour():
@@ -61,6 +81,16 @@ def test_clients_go_to_the_replicas_that_are_ready_of_the_colour_that_serves(map
 
     assert Edge(socket).clients_go_to() == addresses
     assert len(socket.asked) == 1
+
+
+def test_a_conversation_asks_the_same_and_starts_nothing_anew():
+    socket = Socket(prompt="", get=COUNTERS, show=COUNTERS.partition("\n# ")[2], set="")
+    with Edge(socket).conversing() as edge:
+        counted = edge.counted()
+        asked = [*socket.asked]
+
+    assert counted[Colour.BLUE].spent_ms == 1220
+    assert asked == ["prompt", "get var proc.blue_ms", "get var proc.green_ms", "show stat -1 2 -1"]
 
 
 @pytest.mark.parametrize("gone", ["proc.blue_ms: type=sint value=<1220>\n", "green,BACKEND,0,0,0,0,0,\n"])
