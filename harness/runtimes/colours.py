@@ -18,6 +18,7 @@ from harness.runtimes.handing import open_to_all
 from harness.runtimes.launch import resolve
 from harness.runtimes.likeness import like
 from harness.runtimes.realised import OVERLAY, each, remove_in_turn
+from harness.runtimes.schemas import schema_of
 
 VERSION: Final = "panotti.release.version"
 SCHEMA: Final = "panotti.release.schema"
@@ -133,7 +134,10 @@ class Colours:
             raise StageError(f"the settings of a replica: {cause}") from None
 
     def schema(self, image: str) -> str:
-        """Return the newest revision of the schema that an image knows. Raises `ReleaseError`."""
+        """Return the newest revision of the schema that an image, an id, knows. Raises `ReleaseError`."""
+        return schema_of(image, self.releasing.schema, lambda: self._told_schema(image))
+
+    def _told_schema(self, image: str) -> str:
         request = replace(self._like(image), command=self.releasing.schema)
         status, said = self._ask(request, within_s=30.0)
         if status != 0 or len(said.split()) != 1:
