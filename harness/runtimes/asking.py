@@ -17,6 +17,7 @@ from harness.probes.peer import Peer
 from harness.probes.reply import Reply
 from harness.probes.wire import Line
 from harness.releases.stage import Release
+from harness.runtimes.realised import each
 
 _ANSWER_S: Final = 5.0
 _LANES: Final = 4  # connections, and keys: one alone would use its quota up
@@ -87,7 +88,7 @@ class Asking:
         """Ask for what needs every layer and the database, 50 times a second, inside the block."""
         over = threading.Event()
         admin = self._key("admin", self._reach.key)
-        readers = [self._key("reader", admin["key"]) for _ in range(_LANES)]
+        readers = each(lambda _: self._key("reader", admin["key"]), range(_LANES))
         lanes = [threading.Thread(target=self._lane, args=(one["key"], over)) for one in readers]
         for lane in lanes:
             lane.start()
@@ -97,9 +98,8 @@ class Asking:
             over.set()
             for lane in lanes:
                 lane.join()
-            for one in (*readers, admin):
-                path = self._contract.path("administration.key").replace("{key_id}", one["id"])
-                self.ask("DELETE", path, key=admin["key"])
+            each(lambda one: self._revoke(one, admin), readers)
+            self._revoke(admin, admin)
 
     def _lane(self, key: str, over: threading.Event) -> None:
         line, path = Line(self._peer, timeout_s=_ANSWER_S), self._contract.path("recordings.list")
@@ -114,6 +114,10 @@ class Asking:
         wanted = {"principal": f"watch-{secrets.token_hex(6)}", "tenant": _TENANT, "role": role}
         reply = self._good("POST", self._contract.path("administration.api_keys"), key=maker, json={**wanted})
         return {name: reply.string(name) for name in ("id", "key")}
+
+    def _revoke(self, one: dict[str, str], admin: dict[str, str]) -> None:
+        path = self._contract.path("administration.key").replace("{key_id}", one["id"])
+        self.ask("DELETE", path, key=admin["key"])
 
     def _good(self, method: str, path: str, **parts: Unpack[Parts]) -> Reply:
         reply = self.ask(method, path, **parts)

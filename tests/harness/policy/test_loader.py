@@ -103,7 +103,7 @@ def test_a_file_that_is_not_there_is_named():
             'the transport is "tls", so it applies',
         ),
         ("[gate]\nrequired = []\n", "gate.required"),
-        ("[releases.watch]\nat_most_s = 1.0\n", "releases.watch: at_most_s is shorter than for_s"),
+        ("[releases.watch]\nat_most_s = 0.5\n", "releases.watch: at_most_s is shorter than for_s"),
         ('[releases]\nsurvive = ["cookies"]\n', "releases.survive.0"),
         ('[gate]\nrequired = ["middelware.*"]\n', 'gate.required: no control matches "middelware.*"'),
         (
