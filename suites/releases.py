@@ -8,8 +8,9 @@ from typing import Final
 
 from harness import added, control, defect, edit, prompt
 from harness.defects import remade
-from harness.probes.rollout import Rehearsal, RolloutProbe
-from harness.releases.entries import Step
+from harness.probes.rehearsal import Rehearsal
+from harness.probes.rollout import RolloutProbe
+from harness.releases.entries import Outcome, Step
 from harness.releases.history import Write
 from harness.releases.stage import Colour, Release
 from harness.site import Site
@@ -18,6 +19,7 @@ from suites.replicas import REPLICATED, WHY_NOT
 STORED: Final = "panotti/storage/recordings.py"
 MIGRATIONS: Final = "panotti/storage/migrations/versions"
 WRITTEN: Final = 100  # writes that a history needs at least
+NEARLY_S: Final = 0.2  # a switch takes less than the time between two writes
 
 # Who recorded: a column that the older release neither writes nor minds, and needs once it is contracted.
 _MIGRATION: Final = '''"""Who recorded."""
@@ -37,9 +39,11 @@ def upgrade() -> None:
     {change}
 '''
 _EXPANSION: Final = f"{MIGRATIONS}/0002_who_recorded.py"
+_DEMAND: Final = f"{MIGRATIONS}/0003_nobody_is_no_answer.py"
 _DEMANDS: Final = (
-    'op.add_column("recordings", sa.Column("recorder", sa.String(64), nullable=False, server_default=""))\n'
-    '    op.alter_column("recordings", "recorder", server_default=None)'
+    'op.execute("LOCK TABLE recordings IN ACCESS EXCLUSIVE MODE")\n'
+    """    op.execute("UPDATE recordings SET recorder = '' WHERE recorder IS NULL")\n"""
+    '    op.alter_column("recordings", "recorder", nullable=False)'
 )
 _EXPANDS: Final = 'op.add_column("recordings", sa.Column("recorder", sa.String(64), nullable=True))'
 
@@ -101,7 +105,7 @@ RELEASES: Final = {
 DESTRUCTIVE: Final = remade(
     "a migration that demands at once what the older release does not write",
     GOOD,
-    added("", _EXPANSION, _migration("0002", "expand", _DEMANDS)),
+    added("", _DEMAND, _migration("0003", "expand", _DEMANDS)),
 )
 
 # They share one deployment with one another, and with no other checks: other releases stand there at the end.
@@ -123,33 +127,52 @@ def made(site: Site, version: str) -> Release:
 
 def there_and_back(site: Site) -> Rehearsal:
     """A good release with a change of the schema put into service, and the return from it."""
-    site.rollout.home()
+    good = made(site, GOOD)
 
     def work(rollout: RolloutProbe) -> None:
-        if rollout.release(made(site, GOOD)).result == "taken":
+        if rollout.release(good).result == "taken":
             rollout.rollback()
 
     return site.rollout.rehearse("a release with a change of the schema, and the return from it", work)
 
 
-def tried(site: Site, version: str) -> Rehearsal:
-    """One release put into service while writes go on."""
-    site.rollout.home()
-    title = f"a release with this: {RELEASES[version].title}"
-    return site.rollout.rehearse(title, lambda rollout: rollout.release(made(site, version)))
+def kept(site: Site) -> Release:
+    """A release that has served, does not now, and stands warm: what a rollback is tried with.
+
+    The one that stands beside, or the good one; where that has not served yet, it takes the place of the
+    first, and the first is returned.
+    """
+    rollouts = site.rollout
+    first, beside, good = rollouts.home(), rollouts.stands().beside, made(site, GOOD)
+    if beside is not None and beside.version in rollouts.state.taken:
+        return beside
+    found = good
+    if GOOD not in rollouts.state.taken:
+        taken(rollouts.release(good))
+        found = first
+    rollouts.warm_up(found)
+    return found
 
 
-def taken(seen: Rehearsal) -> None:
+def taken(*outcomes: Outcome) -> None:
     """Demand that every rollout was taken."""
-    for one in seen.outcomes:
+    for one in outcomes:
         told = f"the {one.operation} of {one.version} ended as {one.result}: {one.why}"
         prompt(one.result == "taken", told)  # a release that is slow as everything is slow is left, too
+
+
+def taken_there_and_back(seen: Rehearsal) -> None:
+    """Demand that a release and the return from it were taken."""
+    taken(*seen.outcomes)
     assert len(seen.outcomes) > 1, "nothing was returned from"
 
 
 def met_a_switch(seen: Rehearsal) -> list[Write]:
-    """Return the writes that were under way while clients were sent from one colour to the other."""
-    spans = _switches(seen)
+    """Return the writes that were under way while clients were sent from one colour to the other.
+
+    Or nearly: a connection that was used before is used again after.
+    """
+    spans = [(began - NEARLY_S, over + NEARLY_S) for began, over in _switches(seen)]
     return [
         write
         for write in seen.writing.writes

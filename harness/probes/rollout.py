@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,12 +16,12 @@ from harness.defects import Added, Edit, Remade, Rollout, Variation
 from harness.evidence import record, waiting_for_target
 from harness.outcome import not_verified
 from harness.policy.releases import Watch
-from harness.probes.writes import WriteProbe, Writing
+from harness.probes.rehearsal import Rehearsal, Standing
+from harness.probes.writes import WriteProbe
 from harness.records import Json, Observation
 from harness.releases.entries import Ended, Mark, Outcome, State, Step, Stepped
 from harness.releases.exhibits import exhibits
 from harness.releases.faulty import FaultyDriver
-from harness.releases.history import Judged
 from harness.releases.ledger import Ledger, read_state
 from harness.releases.rollout import Driver, Listener
 from harness.releases.stage import Release, Sample, Stage
@@ -34,16 +33,6 @@ _WHILE_S: Final = 3600.0
 _SHOWN: Final = 600  # characters of a reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsal:
-    """Rollouts, and what clients met meanwhile. outcomes: in their order. samples: of the edge's traffic."""
-
-    outcomes: tuple[Outcome, ...]
-    writing: Writing
-    judged: Judged
-    samples: tuple[Sample, ...]
-
-
 class Interrupted(BaseException):
     """The driver ends here as if it had been killed: no step of its own follows."""
 
@@ -52,7 +41,7 @@ class RolloutProbe:
     """Drives the rollouts of one deployment, by a ledger of its own.
 
     first: the release that stood there first. planted: defects of the driver and of the releases.
-    beside: what stood at the other colour once a version had come to serve.
+    seed: for what checks leave to chance.
     """
 
     def __init__(
@@ -67,7 +56,8 @@ class RolloutProbe:
     ) -> None:
         self.stage = stage
         self.outcomes: list[Outcome] = []
-        self.beside: dict[str, Release | None] = {}
+        self.seed = secrets.randbits(32)
+        self._after: list[Standing] = []
         self._watch = watch
         self._writes = writes
         self._workshop = workshop
@@ -95,6 +85,14 @@ class RolloutProbe:
         colour = self.stage.serving()
         return None if colour is None else self.stage.release_of(colour)
 
+    def stands(self) -> Standing:
+        """Return the release that clients are sent to, and the one at the other colour."""
+        colour = self.stage.serving()
+        if colour is None:
+            return Standing(serving=None, beside=None)
+        serving, beside = map(self.stage.release_of, (colour, colour.other))
+        return Standing(serving=serving, beside=beside)
+
     def home(self) -> Release:
         """Return to the release that stood here first, and return it: where every check begins.
 
@@ -108,11 +106,6 @@ class RolloutProbe:
         if serving != self._first and self.rollback(self._first.version).result != "taken":
             not_verified(f"{self._first.version} could not be returned to")
         return self._first
-
-    def warm(self) -> Release | None:
-        """Return the release at the other colour."""
-        colour = self.stage.serving()
-        return None if colour is None else self.stage.release_of(colour.other)
 
     def warm_up(self, release: Release) -> None:
         """Let a release stand at the other colour, ready, where it does not yet."""
@@ -170,14 +163,19 @@ class RolloutProbe:
         return False
 
     def rehearse(self, name: str, work: Callable[[Self], object]) -> Rehearsal:
-        """Do `work` while writes go on and the edge is watched; the checks of a deployment share one."""
+        """Do `work` from home, while writes go on and the edge is watched.
+
+        The checks of a deployment share one rehearsal of a name.
+        """
         found = self._rehearsals.get(name)
         if found is None:
-            before = len(self.outcomes)
+            self.home()
+            before, stood = len(self.outcomes), self.stands()
             with self._writes() as writing, self._watched() as samples, waiting_for_target():
                 work(self)
             found = self._rehearsals[name] = Rehearsal(
                 outcomes=tuple(self.outcomes[before:]),
+                stood=(stood, *self._after[before:]),
                 writing=writing,
                 judged=self._writes.judged(writing),
                 samples=tuple(samples),
@@ -236,7 +234,7 @@ class RolloutProbe:
             outcome = work(self._driver(ledger, listen))
         if outcome is not None:
             self.outcomes.append(outcome)
-            self.beside[outcome.version] = self.warm()
+            self._after.append(self.stands())
             _record(outcome)
         return outcome
 

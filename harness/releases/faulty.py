@@ -55,6 +55,8 @@ class FaultyDriver(Driver):
             case "unverified", Step.START:
                 with suppress(StageError):
                     super()._do(step, begun)
+            case "unverified", Step.SWITCH:
+                self._stage.force(begun.colour)
             case "by tag", Step.START:
                 self._start_by_tag(begun)
             case "new settings", Step.START:

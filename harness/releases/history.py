@@ -105,6 +105,10 @@ class Judged:
         ]
         return (*found, *(f"{id_}: nobody sent it, and it is there" for id_ in self.strange))
 
+    def only(self, writes: Iterable[Write]) -> Judged:
+        """What became of some of the writes."""
+        return Judged(fates={write.id: self.fates[write.id] for write in writes}, strange=())
+
     @property
     def counts(self) -> Counter[tuple[Answered, Fate]]:
         """How many writes came to what."""

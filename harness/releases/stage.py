@@ -131,6 +131,10 @@ class Stage(Protocol):
         """Stop a colour as an orchestrator does, and remove it. Raises for the one that serves."""
         ...
 
+    def force(self, colour: Colour) -> None:
+        """Send every client to a colour, ready or not: a fault, for checks."""
+        ...
+
     def kill(self, colour: Colour) -> None:
         """End every replica of a colour at once, and leave it so: a fault, for checks."""
         ...

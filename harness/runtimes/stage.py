@@ -80,12 +80,12 @@ class ContainerStage:
     def start(self, colour: Colour, release: Release) -> None:
         """Put a release at a colour, in place of what stands there, and wait until it is ready."""
         with _staged():
-            standing = self._colours.at(colour)
-            if self._release_of(standing) == release:
+            standing = self._colours.both()
+            if self._release_of(standing[colour]) == release:
                 self._await_ready(colour, release)
                 return
             self._insist_idle(colour)
-            number = sum(one.runs for one in self._colours.at(colour.other)) or len(standing)
+            number = sum(one.runs for one in standing[colour.other]) or len(standing[colour])
             boxes = self._colours.start(colour, release, number)
             self._changed()
             self._await_ready(colour, release)
@@ -106,8 +106,7 @@ class ContainerStage:
 
     def switch(self, colour: Colour) -> None:
         """Send every client to a colour from one moment on; wait until the other has nothing to answer."""
-        with _staged():
-            edge = self._edge
+        with _staged(), self._edge.conversing() as edge:
             before = edge.serving()
             if not edge.up(colour):
                 raise StageError(f"the edge finds no replica of {colour} ready")
@@ -117,14 +116,13 @@ class ContainerStage:
             except BaseException:
                 if before is not None:
                     with suppress(ProbeFailed, RuntimeUnavailable):
-                        edge.serve(before)
+                        self._edge.serve(before)
                 raise
         self._changed()
 
     def watch(self, seconds: float, *, asking: bool = True) -> Iterator[Sample]:
         """Yield a sample several times a second. asking: the edge is asked 50 times in each second too."""
-        with _staged():
-            edge = self._edge
+        with _staged(), self._edge.conversing() as edge:
             place = urlsplit(self._reach.base_url)
             client = self._asking(place.hostname or "", place.port or 443)
             with client.steadily() if asking else nullcontext():
@@ -140,6 +138,12 @@ class ContainerStage:
         with _staged():
             self._insist_idle(colour)
             each(_stop, self._colours.at(colour))
+        self._changed()
+
+    def force(self, colour: Colour) -> None:
+        """Send every client to a colour, ready or not: a fault."""
+        with _staged():
+            self._edge.serve(colour)
         self._changed()
 
     def kill(self, colour: Colour) -> None:
@@ -186,23 +190,24 @@ class ContainerStage:
         Neither alone will do: for a while the edge takes a replica for one that had its address before. What
         answers has started, however busy the machine, and is given less time than what does not yet.
         """
-        edge, waiting = self._edge, self._colours.at(colour)
+        waiting = self._colours.at(colour)
         deadline, answering = time.monotonic() + self._colours.contract.launch.ready_within_s, False
-        while waiting:
-            time.sleep(_LOOK_S)
-            _insist_running(waiting, release)
-            known = edge.up(colour)
-            said = {one.box.id: self._replica(one).ready() for one in waiting}
-            if not answering and None not in said.values():
-                deadline, answering = time.monotonic() + self._colours.releasing.ready_within_s, True
-            waiting = [
-                one for one in waiting if not said[one.box.id] or self._colours.address(one) not in known
-            ]
-            if waiting and time.monotonic() > deadline:
-                raise StageError(
-                    f"{release.told} was not ready in time; the last lines of a replica:\n"
-                    f"{last_lines(waiting[0].box.logs())}"
-                )
+        with self._edge.conversing() as edge:
+            while waiting:
+                _insist_running(waiting, release)
+                said = {one.box.id: self._replica(one).ready() for one in waiting}
+                if not answering and None not in said.values():
+                    deadline, answering = time.monotonic() + self._colours.releasing.ready_within_s, True
+                known = edge.up(colour)
+                waiting = [
+                    one for one in waiting if not said[one.box.id] or self._colours.address(one) not in known
+                ]
+                if waiting and time.monotonic() > deadline:
+                    raise StageError(
+                        f"{release.told} was not ready in time; the last lines of a replica:\n"
+                        f"{last_lines(waiting[0].box.logs())}"
+                    )
+                time.sleep(_LOOK_S if waiting else 0)
 
     def _await_idle(self, edge: Edge, colour: Colour) -> None:
         deadline = time.monotonic() + _DRAINED_S

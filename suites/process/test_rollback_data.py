@@ -5,33 +5,35 @@ from __future__ import annotations
 from typing import Final
 
 from harness import defect, edit, floor, rollout
+from harness.defects import remade
 from harness.releases.history import Answered
 from harness.site import Site
-from suites.releases import DESTRUCTIVE, WRITTEN, released, taken, there_and_back
+from suites.releases import DESTRUCTIVE, GOOD, WRITTEN, released, taken_there_and_back, there_and_back
 
 DATA: Final = "process.rollback.data"
 HEAD: Final = (
     "async def _record(request: Request, event: Event, key: str | None, document: dict[str, str])"
     " -> Response:\n"
 )
+ACKNOWLEDGES_FIRST: Final = edit(
+    "",
+    "panotti/routes/recordings.py",
+    HEAD,
+    f"{HEAD}"
+    "    await request.body()\n"
+    '    asyncio = __import__("asyncio")\n'
+    "    asyncio.get_running_loop().call_later(\n"
+    "        0.5, lambda: _late.append(asyncio.ensure_future(_stored(request, event, key, document)))\n"
+    "    )\n"
+    "    return encoded(orjson.dumps(document))\n\n\n"
+    "_late: list[Any] = []\n\n\n"
+    f"{HEAD.replace('_record', '_stored')}",
+)
 
 LOST: Final = defect(
     "a write is acknowledged half a second before it is stored, and replicas are killed at the switch",
     rollout("", "abrupt"),
-    edit(
-        "",
-        "panotti/routes/recordings.py",
-        HEAD,
-        f"{HEAD}"
-        "    await request.body()\n"
-        '    asyncio = __import__("asyncio")\n'
-        "    asyncio.get_running_loop().call_later(\n"
-        "        0.5, lambda: _late.append(asyncio.ensure_future(_stored(request, event, key, document)))\n"
-        "    )\n"
-        "    return encoded(orjson.dumps(document))\n\n\n"
-        "_late: list[Any] = []\n\n\n"
-        f"{HEAD.replace('_record', '_stored')}",
-    ),
+    remade("", GOOD, ACKNOWLEDGES_FIRST),
 )
 
 
@@ -44,7 +46,7 @@ def test_every_write_is_there_once_after_a_release_and_a_rollback(site: Site) ->
 
     broken = seen.judged.broken
     assert not broken, f"{len(broken)} of {len(seen.writing.writes)} writes: {'; '.join(broken[:3])}"
-    taken(seen)
+    taken_there_and_back(seen)
 
 
 @released(DATA, broken_by=(DESTRUCTIVE,))
@@ -55,4 +57,4 @@ def test_the_schema_serves_both_releases_at_once(site: Site) -> None:
 
     failed = seen.writing.failed
     assert not failed, f"{len(failed)} of {len(seen.writing.writes)} writes failed: {seen.writing.told()}"
-    taken(seen)
+    taken_there_and_back(seen)

@@ -7,7 +7,8 @@ from typing import Final
 from harness import Measurement, floor, prompt, record, rollout
 from harness.releases.entries import Step
 from harness.site import Site
-from suites.releases import FAILING, INTERRUPTED, made, released, tried
+from suites.releases import FAILING, INTERRUPTED, made, released
+from suites.series import tried
 
 RECOVERY: Final = "process.rollback.recovery"
 
@@ -19,13 +20,12 @@ FORGETFUL: Final = rollout("what was interrupted stays half way", "forgetful")
 @released(RECOVERY, broken_by=(STAYS, UNWATCHED))
 def test_a_bad_release_is_left_by_itself_in_time(site: Site) -> None:
     """Clients of a release that fails one request in twenty are back at the old one in time, by itself."""
-    base = site.rollout.home()
     seen = tried(site, FAILING)
-    (outcome,) = seen.outcomes
+    outcome = seen.outcome
     floor(outcome.seconds(Step.WATCH) is not None, f"it never served: {outcome.why}")
 
     assert outcome.result == "returned", f"the rollout ended as {outcome.result}: {outcome.why}"
-    assert site.rollout.serving() == base, "the release from before does not serve again"
+    assert seen.after.serving == seen.before.serving, "the release from before does not serve again"
     spent, bound = outcome.recovery_s or 0.0, site.policy.releases.recovery_s
     record(
         Measurement(
@@ -37,7 +37,7 @@ def test_a_bad_release_is_left_by_itself_in_time(site: Site) -> None:
         )
     )
     prompt(spent <= bound, f"the way back took {spent:.1f} s, {bound:g} are allowed")
-    assert not seen.judged.broken, f"{len(seen.judged.broken)} writes: {'; '.join(seen.judged.broken[:3])}"
+    assert not seen.broken, f"{len(seen.broken)} writes: {'; '.join(seen.broken[:3])}"
 
 
 @released(RECOVERY, broken_by=FORGETFUL)

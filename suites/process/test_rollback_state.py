@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from harness import defect, edit, floor, in_time, rollout, setting
+from harness import edit, floor, in_time, rollout
+from harness.defects import remade
 from harness.probes.message import Parts
 from harness.site import Site
-from suites.releases import GOOD, made, released, taken, there_and_back
+from suites.releases import GOOD, kept, released
 
 STATE: Final = "process.rollback.state"
 SESSIONS: Final = "panotti/identity/sessions.py"
-FIND: Final = "        digest = self._digests.of"
 
-LOGGED_OUT: Final = defect(
+LOGGED_OUT: Final = remade(
     "a session is known to the release alone that began it: everyone is logged out",
+    GOOD,
     edit("", SESSIONS, "self._digests.of(session.encode())", 'self._digests.of(b"old" + session.encode())'),
     edit(
         "",
@@ -24,18 +25,19 @@ LOGGED_OUT: Final = defect(
         '        digest = self._digests.of(b"old" + session)\n',
     ),
 )
-COUNTED_ALONE: Final = setting(title="each replica counts requests for itself", REDIS_URL=None)
+COUNTED_ALONE: Final = remade(
+    "each replica of a release counts requests for itself",
+    GOOD,
+    edit("", "panotti/backends.py", "    if settings.redis_url is None:\n", "    if settings.redis_url:\n"),
+)
 CUT_OFF: Final = rollout("the replicas are killed at the switch, with what they were answering", "abrupt")
 
 
 @released(STATE, broken_by=(LOGGED_OUT, COUNTED_ALONE, CUT_OFF))
 def test_what_the_policy_names_survives_a_rollback(site: Site) -> None:
     """A session holds, a quota stays used up, a revoked key stays shut, a request under way is answered."""
-    taken(there_and_back(site))
+    other = kept(site)
     survive, rollouts, limit = site.policy.releases.survive, site.rollout, site.policy.rate.key
-    rollouts.home()
-    other = made(site, GOOD)
-    rollouts.warm_up(other)
     current, listing = site.contract.path("sessions.current"), site.contract.path("recordings.list")
     session, revoked, used_up = site.login(), site.key(), site.key()
     floor(site.http.get(current, session=session).status == 200, "a session is not known before the rollback")

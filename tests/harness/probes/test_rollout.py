@@ -13,6 +13,7 @@ from harness.defects import CLEAN, Added, Edit, Misstep, Variation, edit, remade
 from harness.errors import StageError
 from harness.evidence import Recorder, recording
 from harness.outcome import NotVerified
+from harness.probes.rehearsal import Standing
 from harness.probes.rollout import RolloutProbe
 from harness.probes.writes import Writing
 from harness.records import Chart, Table
@@ -119,6 +120,24 @@ def test_a_rehearsal_is_done_once_and_shown_to_every_check_that_asks(made: Made)
     assert found[0].judged.fates == {}
 
 
+def test_a_rehearsal_begins_at_home_and_tells_what_stood_after_each_rollout(made: Made) -> None:
+    probe = made()
+    probe.release(NEW)
+
+    seen = probe.rehearse("there and back", lambda rollout: (rollout.release(NEW), rollout.rollback()))
+
+    old, new = Standing(serving=OLD, beside=NEW), Standing(serving=NEW, beside=OLD)
+    assert seen.stood == (old, new, old)
+    assert [one.operation for one in seen.outcomes] == ["release", "rollback"]
+
+
+def test_nothing_stands_where_nothing_serves(made: Made) -> None:
+    probe = made()
+    stage_of(probe).active = None
+
+    assert probe.stands() == Standing(serving=None, beside=None)
+
+
 def test_schemas_are_contracted(made: Made) -> None:
     probe = made()
     probe.release(NEW)
@@ -133,8 +152,8 @@ def test_an_unverified_release_gets_traffic_although_it_did_not_start(made: Made
 
     probe.release(NEW)
 
-    assert "switch" in stage_of(probe).calls
-    assert "verify" not in stage_of(probe).calls
+    assert "force" in stage_of(probe).calls
+    assert {"verify", "switch"}.isdisjoint(stage_of(probe).calls)
 
 
 def test_an_unwatched_release_stays_however_it_does(made: Made) -> None:
@@ -208,14 +227,13 @@ def test_a_release_is_made_with_what_was_planted_for_it(made: Made) -> None:
 def test_what_stands_at_either_colour_is_told_and_cooled(made: Made) -> None:
     probe = made()
     probe.release(NEW)
-    assert (probe.serving(), probe.warm()) == (NEW, OLD)
-    assert probe.beside == {NEW.version: OLD}
+    assert probe.stands() == Standing(serving=NEW, beside=OLD)
 
     probe.cool()
-    assert (probe.serving(), probe.warm()) == (NEW, None)
+    assert probe.stands() == Standing(serving=NEW, beside=None)
 
     probe.warm_up(OLD)
-    assert (probe.serving(), probe.warm()) == (NEW, OLD)
+    assert probe.stands() == Standing(serving=NEW, beside=OLD)
 
 
 def test_every_check_begins_where_the_first_one_did(made: Made) -> None:

@@ -88,6 +88,9 @@ class MemoryStage:
     def switch(self, colour: Colour) -> None:
         self._call("switch", self.at[colour], lambda: setattr(self, "active", colour))
 
+    def force(self, colour: Colour) -> None:
+        self._call("force", colour, lambda: setattr(self, "active", colour))
+
     def watch(self, seconds: float, *, asking: bool = True) -> Iterator[Sample]:
         self._call("watch", None, lambda: None)
         assert self.active is not None

@@ -113,3 +113,12 @@ def test_a_write_whose_first_attempt_was_not_acknowledged_was_disturbed() -> Non
     assert write(0, 200).disturbed
     assert not write(200).disturbed
     assert write(0, 200).done == 1.5
+
+
+def test_what_became_of_some_writes_is_told_without_the_others() -> None:
+    kept, lost = write(200, id_="w-kept"), write(200, id_="w-lost")
+    judged = judge([kept, lost], {"w-kept": [CONTENT], "w-strange": [CONTENT]})
+
+    assert len(judged.broken) == 2
+    assert judged.only([kept]).broken == ()
+    assert len(judged.only([lost]).broken) == 1
