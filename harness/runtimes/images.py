@@ -70,7 +70,8 @@ class Builder:
 
     def reference(self, recipe: str | None = None) -> str:
         """Return the reference's image, by its recipe or an edited one."""
-        text = recipe if recipe is not None else places.DOCKERFILE.read_text(encoding="utf-8")
+        own = places.DOCKERFILE.read_text(encoding="utf-8")
+        text = recipe if recipe is not None else own
         base = base_image(self.engine, self.workspace, self.progress)
         parts = (
             text.encode(),
@@ -79,7 +80,8 @@ class Builder:
             *_contents(places.PACKAGE),
         )
         name = f"panotti:{self._digest(base, parts)}"
-
+        if more := steps_at_the_end(own, text):
+            return self._built(name, self.reference(), lambda context: _continue(more, context))
         return self._built(name, base, lambda context: self._fill(context, text))
 
     def refusal_of_another_wheel(self, recipe: str | None = None) -> str | None:
@@ -203,6 +205,18 @@ class Builder:
                 seconds = time.monotonic() - began
                 self.progress(Event(name="image.built", seconds=seconds, detail={"image": name}, at=now()))
         return name
+
+
+def steps_at_the_end(recipe: str, edited: str) -> str:
+    """Return what an edited recipe does after all that the recipe does, "" where it differs before."""
+    more = edited.removeprefix(recipe.rstrip("\n"))
+    # The value of a build's argument does not reach a build that begins with an image.
+    return more.strip() if more != edited and more.startswith("\n") and "$" not in more else ""
+
+
+def _continue(steps: str, context: Path) -> None:
+    """Begin with the image that is built already: nothing of its own context has to be packed and sent."""
+    (context / "Dockerfile").write_text(f"ARG BASE\nFROM ${{BASE}}\n{steps}\n", encoding="utf-8")
 
 
 def fetch_wheels(

@@ -15,7 +15,7 @@ from harness.errors import ContractError, HarnessError, RuntimeUnavailable
 from harness.records import Event
 from harness.runtimes import images
 from harness.runtimes.base import BASE
-from harness.runtimes.images import Builder, alter
+from harness.runtimes.images import Builder, alter, steps_at_the_end
 from harness.runtimes.workshop import Workshop
 from harness.target import Image, Source
 from harness.workspace import Workspace
@@ -104,6 +104,31 @@ def test_an_edited_recipe_is_another_image_of_the_same_wheels(
     assert own != edited
     assert daemon.built[edited]["Dockerfile"] == "FROM nothing\n"
     assert [event.name for event in events].count("wheels.fetched") == 1
+
+
+def test_steps_at_the_end_of_a_recipe_are_built_on_the_image_that_is_there(
+    builder: Builder, daemon: _Daemon
+) -> None:
+    recipe = places.DOCKERFILE.read_text(encoding="utf-8")
+    own, longer = builder.reference(), builder.reference(f"{recipe}USER root\n")
+
+    assert own != longer
+    assert daemon.built[longer] == {"Dockerfile": "ARG BASE\nFROM ${BASE}\nUSER root\n"}
+    assert daemon.arguments["BASE"] == own
+
+
+@pytest.mark.parametrize(
+    ("edited", "steps"),
+    [
+        ("FROM a\nRUN b\nRUN c\n", "RUN c"),
+        ("FROM a\nRUN b\n", ""),
+        ("FROM a\nRUN b --again\n", ""),
+        ("FROM a\nRUN c\nRUN b\n", ""),
+        ("FROM a\nRUN b\nLABEL c=${REVISION}\n", ""),
+    ],
+)
+def test_only_whole_steps_after_all_others_are_at_the_end(edited: str, steps: str) -> None:
+    assert steps_at_the_end("FROM a\nRUN b\n", edited) == steps
 
 
 def test_a_build_with_another_wheel_is_refused_or_removed_again(builder: Builder, daemon: _Daemon) -> None:
