@@ -1,21 +1,20 @@
-"""Where the state is, files of this machine or servers that the replicas share: chosen here alone."""
+"""Where the state is, files of this machine or servers that the replicas share: chosen here alone.
+
+Each kind is imported only where it is chosen: an unused driver costs time at every start, and memory.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from panotti import redis_server
-from panotti.identity.activity import Activity, RedisActivity, StoredActivity
-from panotti.ratelimit.counters import Counters, RedisCounters
-from panotti.ratelimit.storage import SQLiteStorage
+from panotti.identity.activity import Activity, StoredActivity
+from panotti.ratelimit.counters import Counters
 from panotti.secrets import Secrets
 from panotti.settings import Settings
-from panotti.storage import postgresql
 from panotti.storage.database import Database, Store
-from panotti.storage.postgresql import PostgreSQLStore
-from panotti.storage.sqlite import SQLiteStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,32 +24,29 @@ class Backends:
     store: Store
     counters: Counters
     activity: Callable[[Database], Activity]
+    counted_in: Literal["embedded", "redis"]
 
     def document(self) -> dict[str, str]:
         """What is used, for a reader."""
-        embedded = isinstance(self.counters, SQLiteStorage)
-        return {"database": self.store.kind, "counters": "embedded" if embedded else "redis"}
+        return {"database": self.store.kind, "counters": self.counted_in}
 
 
 def choose(settings: Settings, secrets: Secrets) -> Backends:
     """The backends of these settings. Nothing is opened yet."""
     store = choose_store(settings, secrets.database_password)
     if settings.redis_url is None:
-        return Backends(store=store, counters=SQLiteStorage(settings.counters_dir), activity=StoredActivity)
-    address = redis_server.Address(
-        url=settings.redis_url,
-        password=secrets.redis_password,
-        timeout=settings.dependency_timeout,
-        pool=settings.redis_pool_size,
-    )
-    counters = RedisCounters(address)
-    return Backends(store=store, counters=counters, activity=lambda _: RedisActivity(counters.client))
+        return _embedded(settings, store)
+    return _shared(settings, store, settings.redis_url, secrets.redis_password)
 
 
 def choose_store(settings: Settings, password: str) -> Store:
     """The database alone, for what does not serve."""
     if settings.database_url is None:
+        from panotti.storage.sqlite import SQLiteStore
+
         return SQLiteStore(settings.database_file, timeout=settings.dependency_timeout)
+    from panotti.storage import postgresql
+
     parts = urlsplit(settings.database_url)
     address = postgresql.Address(
         url=settings.database_url,
@@ -60,4 +56,27 @@ def choose_store(settings: Settings, password: str) -> Store:
         database=parts.path.strip("/"),
         password=password,
     )
-    return PostgreSQLStore(address, timeout=settings.dependency_timeout, pool=settings.database_pool_size)
+    return postgresql.PostgreSQLStore(
+        address, timeout=settings.dependency_timeout, pool=settings.database_pool_size
+    )
+
+
+def _embedded(settings: Settings, store: Store) -> Backends:
+    from panotti.ratelimit.storage import SQLiteStorage
+
+    counters = SQLiteStorage(settings.counters_dir)
+    return Backends(store=store, counters=counters, activity=StoredActivity, counted_in="embedded")
+
+
+def _shared(settings: Settings, store: Store, url: str, password: str) -> Backends:
+    from panotti.identity.redis_activity import RedisActivity
+    from panotti.ratelimit.redis import RedisCounters
+    from panotti.redis_server import Address
+
+    counters = RedisCounters(
+        Address(
+            url=url, password=password, timeout=settings.dependency_timeout, pool=settings.redis_pool_size
+        )
+    )
+    activity = RedisActivity(counters.client)
+    return Backends(store=store, counters=counters, activity=lambda _: activity, counted_in="redis")

@@ -146,7 +146,7 @@ def database_check(file: Path, timeout: float) -> Probe:
 
 def counters_check(file: Path, timeout: float) -> Probe:
     """A probe whether the file of the shared counters is there, made, and lets somebody write."""
-    query = "SELECT 1 FROM counters LIMIT 1"
+    query = "SELECT 1 FROM windows LIMIT 1"
     return InThread("counters", partial(_check_write_lock, file, timeout * LOCK_SHARE, query))
 
 

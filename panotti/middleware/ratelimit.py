@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from ipaddress import IPv6Network
 from math import ceil
-from time import time
 
-from limits.errors import StorageError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from panotti.logs import log
 from panotti.middleware.headers import append
 from panotti.problems import send_problem
-from panotti.ratelimit.counters import Counters
+from panotti.ratelimit.counters import Counters, CountersError
 
 Identify = Callable[[Scope], str | None]
 
@@ -53,7 +51,6 @@ class RateLimitMiddleware:
     ) -> None:
         """exempt: paths that are not counted. vital: paths that are served although the storage is lost."""
         self.app = app
-        # The library's moving window, asked without its strategy, which costs as much again as the answer.
         self.storage = storage
         self.quota = quota
         self.window = ceil(window)
@@ -73,9 +70,8 @@ class RateLimitMiddleware:
             return
         try:
             key = self.prefix + caller
-            passed = await self.storage.acquire_entry(key, self.quota, self.window)
-            start, count = await self.storage.get_moving_window(key, self.quota, self.window)
-        except StorageError as error:
+            passed, used, left = await self.storage.hit(key, self.quota, self.window)
+        except CountersError as error:
             log.error("counters_unavailable", cause=str(error))
             if scope["path"] in self.vital:
                 await self.app(scope, receive, send)
@@ -83,8 +79,8 @@ class RateLimitMiddleware:
             detail = "the request counters are unavailable"
             await send_problem(send, scope, 503, "Service Unavailable", detail, [(b"retry-after", b"1")])
             return
-        wait = max(1, ceil(start + self.window - time()))
-        state = self.name + b";r=%d;t=%d" % (max(0, self.quota - count), wait)
+        wait = max(1, ceil(left))
+        state = self.name + b";r=%d;t=%d" % (max(0, self.quota - used), wait)
         marked = self._marked(send, state)
         if passed:
             await self.app(scope, receive, marked)

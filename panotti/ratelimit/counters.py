@@ -1,27 +1,33 @@
-"""The request counters of all workers, and of all replicas where a Redis server is given."""
+"""What the server asks of its request counters, whichever they are: storage.py and redis.py realise it."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from limits.aio.storage.redis import RedisStorage
-
+from panotti.errors import PanottiError
 from panotti.health import Probe
-from panotti.redis_server import Address, RedisProbe, reach
+
+
+class CountersError(PanottiError):
+    """The counters are out of reach."""
+
+
+class Hit(NamedTuple):
+    """One attempt. `used`: places that are taken now. `left`: seconds until the oldest of them is free."""
+
+    passed: bool
+    used: int
+    left: float
 
 
 class Counters(Protocol):
-    """A moving window for each key: the part of the `limits` library's storages that the server uses.
+    """A moving window for each key."""
 
-    Raises limits.errors.StorageError when the counters are out of reach.
-    """
+    async def hit(self, key: str, limit: int, window: int) -> Hit:
+        """Counts one more if it is one of at most `limit` in any `window` seconds; a refused one does not.
 
-    async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Whether the hit is one of at most `limit` in any `expiry` seconds; a refused one does not count."""
-        ...
-
-    async def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
-        """When the oldest hit that counts was made (seconds since the epoch), and how many count."""
+        Raises CountersError.
+        """
         ...
 
     def probe(self, timeout: float) -> Probe:
@@ -29,7 +35,7 @@ class Counters(Protocol):
         ...
 
     async def prepare(self) -> None:
-        """Makes what is missing, once in each worker."""
+        """Makes what is missing, once in each worker. Raises CountersError."""
         ...
 
     async def reach(self) -> None:
@@ -39,36 +45,3 @@ class Counters(Protocol):
     async def aclose(self) -> None:
         """Ends the connections of this worker."""
         ...
-
-
-class RedisCounters(RedisStorage):
-    """Counts in Redis, where each hit is judged and counted in one step for all replicas.
-
-    `client` may be used for other keys too.
-    """
-
-    STORAGE_SCHEME = None  # type: ignore[assignment]  # not to be found by an address
-
-    def __init__(self, address: Address) -> None:
-        self._address = address
-        self.client = address.client()
-        super().__init__(
-            address.url,
-            wrap_exceptions=True,
-            implementation="redispy",
-            key_prefix="panotti:limit",
-            connection_pool=self.client.connection_pool,  # type: ignore[arg-type]
-        )
-
-    def probe(self, timeout: float) -> Probe:
-        del timeout  # the address has it
-        return RedisProbe(self._address)
-
-    async def prepare(self) -> None:
-        """Redis makes a key when it is needed."""
-
-    async def reach(self) -> None:
-        await reach(self._address)
-
-    async def aclose(self) -> None:
-        await self.client.aclose(close_connection_pool=True)

@@ -1,191 +1,129 @@
-"""A storage for the `limits` library in one SQLite file: exact between processes, gone without harm.
+"""Counters in one SQLite file: exact between the processes of one machine, gone without harm.
 
 A moving window is one row of at most SLICES + 1 slices, whatever the quota. Hits closer together than a slice
-are kept as one and leave the window with the last of them: never early, at most one slice late. A hit is one
-short write transaction, so two processes can never both take the last place.
+are kept as one and leave the window with the last of them: never early, at most one slice late. Hits are
+judged in a short write transaction, so two processes can never both take the last place.
+
+A transaction costs many times what it takes to judge a hit. So the hits that come in one turn of the event
+loop share a transaction (group commit): the busier the worker is, the less each of them costs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from struct import iter_unpack, pack
-from time import monotonic, time
-from typing import TypeVar
-
-from limits.aio.storage.base import MovingWindowSupport, Storage
+from time import monotonic
 
 from panotti.health import Probe, counters_check
-
-Result = TypeVar("Result")
+from panotti.ratelimit.counters import CountersError, Hit
 
 FILE = "counters.db"
+# No index on `expires`, which every hit changes; files of older releases have one.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS windows (key TEXT PRIMARY KEY, hits BLOB NOT NULL, expires REAL NOT NULL)
   WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS windows_expires ON windows (expires);
-CREATE TABLE IF NOT EXISTS counters (key TEXT PRIMARY KEY, count INTEGER NOT NULL, expires REAL NOT NULL)
-  WITHOUT ROWID;
+DROP INDEX IF EXISTS windows_expires;
 """
-COUNT = """
-INSERT INTO counters (key, count, expires) VALUES (:key, :amount, :now + :expiry)
-ON CONFLICT (key) DO UPDATE SET
-  count = CASE WHEN expires > :now AND expires <= :now + :expiry THEN count ELSE 0 END + :amount,
-  expires = CASE WHEN expires > :now AND expires <= :now + :expiry THEN expires ELSE :now + :expiry END
-RETURNING count
+CHANGE = "UPDATE windows SET hits = judge(key, hits), expires = ?2 WHERE key = ?1"
+# Another process may have added the row meanwhile: then the second judgement is the one that holds.
+ADD = """
+INSERT INTO windows (key, hits, expires) VALUES (?1, judge(?1, x''), ?2)
+ON CONFLICT (key) DO UPDATE SET hits = judge(key, hits), expires = excluded.expires
 """
 # A transaction takes microseconds; a lock held longer than this is a fault, and the request gets a 503.
 PATIENCE = 0.25
 PAUSE = 0.0005
 SLICES = 64
 SLICE = "ddq"
-HIT = "UPDATE windows SET hits = judge(hits, expires, ?, ?, ?) WHERE key = ?"
-EXPIRE = "UPDATE windows SET expires = ? WHERE key = ?"
+# Every so many transactions so many rows are looked at, in the order of their keys.
 SWEEP_EVERY = 256
-SWEEP_ROWS = 64
+SWEEP_ROWS = 256
+NEXT_ROWS = f"SELECT key FROM windows WHERE key > ?1 ORDER BY key LIMIT {SWEEP_ROWS}"  # noqa: S608
+SWEPT = f"SELECT max(key) FROM ({NEXT_ROWS})"  # noqa: S608
+SWEEP = f"DELETE FROM windows WHERE expires <= ?2 AND key IN ({NEXT_ROWS})"  # noqa: S608
 
 
 @dataclass(slots=True)
-class _Hit:
-    """One attempt to take `amount` places of `limit`: what SQLite asks about the row while it holds the lock.
+class _Window:
+    """The hits of one key that still count at `now`, as slices (first hit, last hit, hits), oldest first."""
 
-    The slices of a window that still count are kept oldest first, each as (first hit, last hit, hits).
-    """
+    now: float
+    expiry: float
+    slices: list[tuple[float, float, int]]
+    count: int
+
+    @classmethod
+    def unpacked(cls, packed: bytes, now: float, expiry: float) -> _Window:
+        slices: list[tuple[float, float, int]] = list(iter_unpack(SLICE, packed))
+        # Hits from the future were made before a reboot.
+        if slices and slices[-1][1] > now + 1:
+            slices = []
+        gone = 0
+        while gone < len(slices) and slices[gone][1] <= now - expiry:
+            gone += 1
+        del slices[:gone]
+        return cls(now, expiry, slices, sum([hits for _, _, hits in slices]))
+
+    def packed(self) -> bytes:
+        return b"".join([pack(SLICE, *piece) for piece in self.slices])
+
+    def hit(self, limit: int) -> Hit:
+        passed = self.count < limit
+        if passed:
+            self.count += 1
+            self._add()
+        oldest = self.slices[0][1] if self.slices else self.now
+        return Hit(passed, self.count, oldest + self.expiry - self.now)
+
+    def _add(self) -> None:
+        if self.slices and self.now < self.slices[-1][0] + self.expiry / SLICES:
+            first, _, hits = self.slices[-1]
+            self.slices[-1] = (first, self.now, hits + 1)
+        else:
+            self.slices.append((self.now, self.now, 1))
+
+
+@dataclass(slots=True, eq=False)
+class _Attempt:
+    """A hit that waits for its transaction, at most until the monotonic second `until`."""
 
     limit: int
-    expiry: float
-    amount: int
-    passed: bool = False
-    count: int = 0
-    start: float = 0.0
-    now: float = 0.0
-    expires: float = 0.0
-
-    def judge(self, packed: bytes, expires: float) -> bytes:
-        """The row's new value, which is the old one if the hit is refused."""
-        # Read under the lock: two hits are stored in the order of their times.
-        self.now = monotonic()
-        self.expires = expires
-        slices = _live(packed, self.now, self.expiry)
-        self.count = sum(hits for _, _, hits in slices)
-        self.passed = self.count + self.amount <= self.limit
-        if self.passed:
-            self.count += self.amount
-            self._add(slices)
-            packed = b"".join([pack(SLICE, *piece) for piece in slices])
-        self.start = slices[0][1] if slices else self.now
-        return packed
-
-    def _add(self, slices: list[tuple[float, float, int]]) -> None:
-        if slices and self.now < slices[-1][0] + self.expiry / SLICES:
-            first, _, hits = slices[-1]
-            slices[-1] = (first, self.now, hits + self.amount)
-        else:
-            slices.append((self.now, self.now, self.amount))
+    expiry: int
+    until: float
+    answer: asyncio.Future[Hit]
+    hit: Hit | None = None
 
 
-def _live(packed: bytes, now: float, expiry: float) -> list[tuple[float, float, int]]:
-    """The slices that still count, oldest first."""
-    slices: list[tuple[float, float, int]] = list(iter_unpack(SLICE, packed))
-    # Hits from the future were made before a reboot.
-    if slices and slices[-1][1] > now + 1:
-        return []
-    gone = 0
-    while gone < len(slices) and slices[gone][1] <= now - expiry:
-        gone += 1
-    return slices[gone:]
-
-
-class SQLiteStorage(Storage, MovingWindowSupport):
-    """Counts in `folder`/counters.db, for the fixed and the moving window strategies.
+class SQLiteStorage:
+    """Counts in `folder`/counters.db.
 
     The connection is opened at the first use, which must come after a fork. Times are read from the machine's
     monotonic clock, so that setting the clock neither frees nor blocks anybody; after a reboot that clock
     starts anew, and hits from the future are forgotten.
-
-    Raises limits.errors.StorageError when the file cannot be used.
     """
 
-    STORAGE_SCHEME = None
-
     def __init__(self, folder: Path) -> None:
-        super().__init__(wrap_exceptions=True)
         self.file = folder / FILE
         self._connection: sqlite3.Connection | None = None
-        self._writes = 0
-        self._hit = _Hit(limit=0, expiry=1, amount=1)
-        self._seen: tuple[str, float, int] | None = None
+        self._waiting: dict[str, list[_Attempt]] = {}
+        self._judging: dict[str, list[_Attempt]] = {}
+        self._commits = 0
+        self._swept = ""
 
-    @property
-    def base_exceptions(self) -> tuple[type[Exception], ...]:
-        return (sqlite3.Error, OSError)
-
-    async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        connection = self._open()
-        # One statement is one transaction, so the usual hit needs no more than this.
-        while not (await _patiently(connection, HIT, (limit, expiry, amount, key))).rowcount:
-            await _patiently(connection, "INSERT OR IGNORE INTO windows VALUES (?, x'', 0)", (key,))
-        # Nobody else ran since the statement did: awaiting what does not wait gives nobody a turn.
-        hit = self._hit
-        if hit.expires < hit.now + expiry:
-            # For two windows, so that the index on it does not change at every hit.
-            await _patiently(connection, EXPIRE, (hit.now + 2 * expiry, key))
-        self._seen = (key, hit.start, hit.count)
-        self._writes += 1
-        if not self._writes % SWEEP_EVERY:
-            await self._write(_sweep)
-        return hit.passed
-
-    async def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
-        del limit  # the interface's; only hits under the limit were stored
-        now = monotonic()
-        # The strategies ask for this right after a hit, which has just read it.
-        seen, self._seen = self._seen, None
-        if seen is None or seen[0] != key:
-            row = self._open().execute("SELECT hits FROM windows WHERE key = ?", (key,)).fetchone()
-            slices = _live(row[0] if row else b"", now, expiry)
-            seen = (key, slices[0][1] if slices else now, sum(hits for _, _, hits in slices))
-        return seen[1] - now + time(), seen[2]
-
-    async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        def count(connection: sqlite3.Connection, now: float) -> int:
-            values = {"key": key, "amount": amount, "expiry": expiry, "now": now}
-            row: tuple[int] = connection.execute(COUNT, values).fetchone()
-            return row[0]
-
-        return await self._write(count)
-
-    async def get(self, key: str) -> int:
-        query = "SELECT count FROM counters WHERE key = ? AND expires > ?"
-        row = self._open().execute(query, (key, monotonic())).fetchone()
-        return row[0] if row else 0
-
-    async def get_expiry(self, key: str) -> float:
-        now = monotonic()
-        query = "SELECT expires FROM counters WHERE key = ? AND expires > ?"
-        row = self._open().execute(query, (key, now)).fetchone()
-        return time() + (row[0] - now if row else 0)
-
-    async def check(self) -> bool:
-        await self._write(lambda *_: None)
-        return True
-
-    async def reset(self) -> int:
-        def forget(connection: sqlite3.Connection, _now: float) -> int:
-            tables = ("DELETE FROM windows", "DELETE FROM counters")
-            return sum(connection.execute(table).rowcount for table in tables)
-
-        return await self._write(forget)
-
-    async def clear(self, key: str) -> None:
-        def forget(connection: sqlite3.Connection, _now: float) -> None:
-            connection.execute("DELETE FROM windows WHERE key = ?", (key,))
-            connection.execute("DELETE FROM counters WHERE key = ?", (key,))
-
-        await self._write(forget)
+    async def hit(self, key: str, limit: int, window: int) -> Hit:
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            # Whatever else is ready to run in this turn of the loop runs before, and may join.
+            loop.call_soon(self._flush, loop)
+        attempt = _Attempt(limit, window, monotonic() + PATIENCE, loop.create_future())
+        self._waiting.setdefault(key, []).append(attempt)
+        return await attempt.answer
 
     def probe(self, timeout: float) -> Probe:
         """What readiness asks; `timeout` in seconds."""
@@ -193,7 +131,11 @@ class SQLiteStorage(Storage, MovingWindowSupport):
 
     async def prepare(self) -> None:
         """Makes the file."""
-        await self.check()
+        try:
+            with _writing(self._open()):
+                pass
+        except (sqlite3.Error, OSError) as error:
+            raise CountersError(f"{type(error).__name__}: {error}") from error
 
     async def reach(self) -> None:
         """A file is there or is made: nothing to wait for."""
@@ -206,20 +148,65 @@ class SQLiteStorage(Storage, MovingWindowSupport):
             self._connection.close()
             self._connection = None
 
-    async def _write(self, work: Callable[[sqlite3.Connection, float], Result]) -> Result:
-        connection = self._open()
-        await _patiently(connection, "BEGIN IMMEDIATE")
+    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Counts all that wait. While another process has the lock they wait on, each up to PATIENCE."""
+        attempts, self._waiting = self._waiting, {}
         try:
-            result = work(connection, monotonic())
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        return result
+            self._count(attempts)
+        except Exception as error:  # whatever it is, somebody waits for it
+            self._refuse(attempts, error)
+            if self._waiting:
+                loop.call_later(PAUSE, self._flush, loop)
+            return
+        for attempt in chain.from_iterable(attempts.values()):
+            # A client that left took its request with it; its hit counts all the same.
+            if attempt.hit is not None and not attempt.answer.done():
+                attempt.answer.set_result(attempt.hit)
 
-    def _judge(self, packed: bytes, expires: float, limit: int, expiry: float, amount: int) -> bytes:
-        self._hit = _Hit(limit=limit, expiry=expiry, amount=amount)
-        return self._hit.judge(packed, expires)
+    def _refuse(self, attempts: dict[str, list[_Attempt]], error: Exception) -> None:
+        busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+        now = monotonic()
+        for key, attempt in ((key, attempt) for key, several in attempts.items() for attempt in several):
+            if busy and now < attempt.until:
+                self._waiting.setdefault(key, []).append(attempt)
+            elif not attempt.answer.done():
+                attempt.answer.set_exception(CountersError(f"{type(error).__name__}: {error}"))
+
+    def _count(self, attempts: dict[str, list[_Attempt]]) -> None:
+        connection = self._open()
+        self._judging = attempts
+        if len(attempts) == 1:
+            # One statement is a transaction of its own.
+            self._change(connection, *attempts)
+        else:
+            with _writing(connection):
+                for key in attempts:
+                    self._change(connection, key)
+        self._commits += 1
+        if not self._commits % SWEEP_EVERY:
+            self._sweep(connection)
+
+    def _change(self, connection: sqlite3.Connection, key: str) -> None:
+        values = (key, monotonic() + 2 * self._judging[key][0].expiry)
+        if not connection.execute(CHANGE, values).rowcount:
+            connection.execute(ADD, values)
+
+    def _judge(self, key: str, packed: bytes) -> bytes:
+        """The row's new value, which SQLite asks for while it holds the lock."""
+        attempts = self._judging[key]
+        # Read under the lock: two hits are stored in the order of their times.
+        window = _Window.unpacked(packed, monotonic(), attempts[0].expiry)
+        for attempt in attempts:
+            attempt.hit = window.hit(attempt.limit)
+        return window.packed()
+
+    def _sweep(self, connection: sqlite3.Connection) -> None:
+        """Drops rows of callers that stopped calling, so that the file stays small."""
+        # A lock in its way is no failure of the hits that were counted before it.
+        with suppress(sqlite3.Error), _writing(connection):
+            last = connection.execute(SWEPT, (self._swept,)).fetchone()[0]
+            connection.execute(SWEEP, (self._swept, monotonic()))
+            self._swept = last or ""
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -230,29 +217,21 @@ class SQLiteStorage(Storage, MovingWindowSupport):
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = OFF")
             connection.executescript(SCHEMA)
-            # From here on a held lock is waited for in _patiently, where other requests can go on meanwhile.
+            # From here on a held lock is waited for in _flush, where other requests can go on meanwhile.
             connection.execute("PRAGMA busy_timeout = 0")
-            connection.create_function("judge", 5, self._judge)
+            connection.create_function("judge", 2, self._judge)
             self._connection = connection
         return self._connection
 
 
-async def _patiently(
-    connection: sqlite3.Connection, statement: str, values: Sequence[object] = ()
-) -> sqlite3.Cursor:
-    """Execute, waiting up to PATIENCE for a lock; other requests go on meanwhile."""
-    deadline = monotonic() + PATIENCE
-    while True:
-        try:
-            return connection.execute(statement, values)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() >= deadline:
-                raise
-            await asyncio.sleep(PAUSE)
-
-
-def _sweep(connection: sqlite3.Connection, now: float) -> None:
-    """Drop a few rows of callers that stopped calling, so that the file stays small."""
-    old = "(SELECT key FROM windows WHERE expires <= ? LIMIT ?)"
-    connection.execute(f"DELETE FROM windows WHERE key IN {old}", (now, SWEEP_ROWS))  # noqa: S608 - constant
-    connection.execute("DELETE FROM counters WHERE expires <= ?", (now,))
+@contextmanager
+def _writing(connection: sqlite3.Connection) -> Iterator[None]:
+    """A transaction that has the lock from its beginning."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -6,9 +6,10 @@ from harness import edit
 
 LIMITER = "panotti/middleware/ratelimit.py"
 STORAGE = "panotti/ratelimit/storage.py"
-COUNTED = """\
-            passed = await self.storage.acquire_entry(key, self.quota, self.window)
-            start, count = await self.storage.get_moving_window(key, self.quota, self.window)
+COUNTED = "            passed, used, left = await self.storage.hit(key, self.quota, self.window)\n"
+LIVE = """\
+        while gone < len(slices) and slices[gone][1] <= now - expiry:
+            gone += 1
 """
 KEY_NAME = 'return f"key/{principal.key_id}"'
 
@@ -16,38 +17,42 @@ PER_WORKER = edit(
     "each worker counts for itself",
     "panotti/app.py",
     "    for layer in reversed(layers(settings, table, counters, in_flight)):",
-    "    from limits.aio.storage import MemoryStorage\n\n"
-    "    for layer in reversed(layers(settings, table, MemoryStorage(), in_flight)):",
+    "    import os\n\n"
+    "    from panotti.ratelimit.storage import SQLiteStorage\n\n"
+    "    class Own(SQLiteStorage):\n"
+    "        def _open(self):\n"
+    "            self.file = settings.counters_dir / f'counters-{os.getpid()}.db'\n"
+    "            return super()._open()\n\n"
+    "    own = Own(settings.counters_dir)\n"
+    "    for layer in reversed(layers(settings, table, own, in_flight)):",
 )
 ONE_MORE = edit(
     "one request over the quota passes",
     STORAGE,
-    "self.count + self.amount <= self.limit",
-    "self.count <= self.limit",
+    "passed = self.count < limit",
+    "passed = self.count <= limit",
 )
 ONE_LESS = edit(
     "the last request of the quota is refused",
     STORAGE,
-    "self.count + self.amount <= self.limit",
-    "self.count + self.amount < self.limit",
+    "passed = self.count < limit",
+    "passed = self.count < limit - 1",
 )
 RACE = edit(
     "tested first and counted later, so that racing requests all pass the test",
     LIMITER,
     COUNTED,
     "            import asyncio\n\n"
-    "            start, count = await self.storage.get_moving_window(key, self.quota, self.window)\n"
-    "            passed = count < self.quota\n"
+    "            _, used, left = await self.storage.hit(key, 0, self.window)\n"
+    "            passed = used < self.quota\n"
     "            await asyncio.sleep(0.01)  # the round trip to a store\n"
-    "            await self.storage.acquire_entry(key, self.quota, self.window)\n",
+    "            await self.storage.hit(key, self.quota, self.window)\n",
 )
 FIXED_WINDOW = edit(
     "a fixed window, so that two quotas fit around its edge",
-    LIMITER,
-    COUNTED,
-    "            count = await self.storage.incr(key, self.window)\n"
-    "            passed = count <= self.quota\n"
-    "            start = await self.storage.get_expiry(key) - self.window\n",
+    STORAGE,
+    LIVE,
+    "        if slices and slices[0][0] <= now - expiry:\n            gone = len(slices)\n",
 )
 SHORT_WINDOW = edit(
     "the window is a second too short",
@@ -82,8 +87,8 @@ MILLISECONDS = edit(
 STALE_REMAINDER = edit(
     "the remainder is the one before this request",
     LIMITER,
-    "max(0, self.quota - count)",
-    "max(0, self.quota - count + 1)",
+    "max(0, self.quota - used)",
+    "max(0, self.quota - used + 1)",
 )
 BY_PATH = edit(
     "a quota for each path",

@@ -15,6 +15,7 @@ LATE_S = 1.0  # a session may end so much later than it should
 
 SESSIONS = "panotti/identity/sessions.py"
 ACTIVITY = "panotti/identity/activity.py"
+REDIS_ACTIVITY = "panotti/identity/redis_activity.py"
 USERS = "panotti/storage/users.py"
 FOUND = "        if row is None:\n            return None\n        last ="
 
@@ -30,7 +31,7 @@ IDLE_FROM_LOGIN = defect(
         "                await users.touch_session(connection, digest, now)\n",
         "                pass\n",
     ),
-    edit("", ACTIVITY, "pexpire(_key(digest), _milliseconds(idle))", "exists(_key(digest))"),
+    edit("", REDIS_ACTIVITY, "pexpire(_key(digest), _milliseconds(idle))", "exists(_key(digest))"),
 )
 NO_ABSOLUTE_EXPIRY = edit(
     "a session that is used lasts for ever",

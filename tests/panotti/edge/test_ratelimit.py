@@ -7,15 +7,13 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from struct import calcsize
-from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from limits.errors import StorageError
 
-from panotti.ratelimit import storage
-from panotti.ratelimit.storage import SLICE, SLICES, SQLiteStorage, _Hit
+from panotti.ratelimit.counters import CountersError, Hit
+from panotti.ratelimit.storage import SLICE, SLICES, SQLiteStorage, _Window
 
 WINDOW = 10.0
 LATE = WINDOW / SLICES
@@ -25,9 +23,9 @@ def hits(times: list[float], limit: int) -> Iterator[tuple[float, bool, bytes]]:
     """When each attempt was made, whether it passed, and what is stored then."""
     stored = b""
     for at in times:
-        hit = _Hit(limit=limit, expiry=WINDOW, amount=1)
-        with patch.object(storage, "monotonic", lambda at=at: at):
-            stored = hit.judge(stored, 0.0)
+        window = _Window.unpacked(stored, at, WINDOW)
+        hit = window.hit(limit)
+        stored = window.packed()
         yield at, hit.passed, stored
 
 
@@ -56,23 +54,100 @@ def counters(tmp_path: Path) -> Iterator[SQLiteStorage]:
     made.close()
 
 
-def test_what_fails_amid_a_write_leaves_nothing_and_no_lock(counters: SQLiteStorage) -> None:
-    def half(connection: sqlite3.Connection, now: float) -> None:
-        connection.execute("INSERT INTO counters VALUES ('half', 1, ?)", (now + 60,))
-        raise KeyboardInterrupt
+@pytest.fixture
+def other(counters: SQLiteStorage) -> Iterator[sqlite3.Connection]:
+    """Another process's connection to the file."""
+    asyncio.run(counters.prepare())
+    connection = sqlite3.connect(counters.file, isolation_level=None)
+    yield connection
+    connection.close()
 
-    async def run() -> tuple[int, int]:
-        with pytest.raises(KeyboardInterrupt):
-            await counters._write(half)
-        return await counters.get("half"), await counters.incr("whole", 60)
 
-    assert asyncio.run(run()) == (0, 1)
+def test_hits_that_come_together_are_judged_one_by_one(counters: SQLiteStorage) -> None:
+    async def run() -> list[Hit]:
+        calls = (counters.hit(key, 2, 10) for key in ("a", "b", "a", "a", "b"))
+        return await asyncio.gather(*calls)
+
+    found = asyncio.run(run())
+
+    assert [hit.passed for hit in found] == [True, True, True, False, True]
+    assert [hit.used for hit in found] == [1, 1, 2, 2, 2]
+    assert all(0 < hit.left <= 10 for hit in found)
+
+
+def test_what_comes_together_is_one_transaction(counters: SQLiteStorage, other: sqlite3.Connection) -> None:
+    async def run() -> None:
+        await asyncio.gather(*(counters.hit(f"key/{number}", 1, 10) for number in range(20)))
+
+    def version() -> int:
+        found: int = other.execute("PRAGMA data_version").fetchone()[0]
+        return found
+
+    before = version()
+    asyncio.run(run())
+
+    assert counters._commits == 1
+    assert version() != before
+    assert other.execute("SELECT count(*) FROM windows").fetchone() == (20,)
+
+
+def test_a_held_lock_is_waited_for(counters: SQLiteStorage, other: sqlite3.Connection) -> None:
+    async def run() -> list[Hit]:
+        other.execute("BEGIN IMMEDIATE")
+        early = asyncio.create_task(counters.hit("k", 5, 10))
+        await asyncio.sleep(0.01)
+        late = asyncio.create_task(counters.hit("k", 5, 10))
+        await asyncio.sleep(0.01)
+        assert not early.done()
+        other.execute("COMMIT")
+        return [await early, await late]
+
+    assert [hit.used for hit in asyncio.run(run())] == [1, 2]
+
+
+def test_a_lock_that_stays_held_is_an_error_and_no_hit(
+    counters: SQLiteStorage, other: sqlite3.Connection
+) -> None:
+    async def run() -> Hit:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(CountersError, match="locked"):
+            await counters.hit("k", 5, 10)
+        other.execute("ROLLBACK")
+        return await counters.hit("k", 5, 10)
+
+    assert asyncio.run(run()).used == 1
+
+
+def test_a_client_that_left_keeps_nobody_from_an_answer(counters: SQLiteStorage) -> None:
+    async def run() -> Hit:
+        gone = asyncio.create_task(counters.hit("k", 5, 10))
+        stays = asyncio.create_task(counters.hit("k", 5, 10))
+        await asyncio.sleep(0)
+        gone.cancel()
+        return await stays
+
+    assert asyncio.run(run()).passed
+
+
+def test_a_row_that_is_no_window_is_the_storages_own_error_and_leaves_no_lock(
+    counters: SQLiteStorage, other: sqlite3.Connection
+) -> None:
+    other.execute("INSERT INTO windows VALUES ('k', x'00', 1e9)")
+
+    async def run() -> Hit:
+        with pytest.raises(CountersError):
+            await counters.hit("k", 5, 10)
+        return await counters.hit("sound", 5, 10)
+
+    assert asyncio.run(run()).passed
 
 
 def test_a_file_that_is_no_database_is_the_storages_own_error(tmp_path: Path) -> None:
     (tmp_path / "counters.db").write_bytes(b"rubbish " * 1000)
     broken = SQLiteStorage(tmp_path)
 
-    with pytest.raises(StorageError):
-        asyncio.run(broken.check())
+    with pytest.raises(CountersError):
+        asyncio.run(broken.prepare())
+    with pytest.raises(CountersError):
+        asyncio.run(broken.hit("k", 1, 10))
     broken.close()
