@@ -15,7 +15,7 @@ IN_URLS = ("api_key", "apikey", "api-key", "key", "token", "access_token", "auth
 AUTHENTICATOR = "panotti/identity/authenticator.py"
 MIDDLEWARE = "panotti/middleware/authentication.py"
 DIGESTS = "panotti/identity/digests.py"
-DIGEST = "return hmac.digest(self._key, credential, hashlib.sha256)"
+DIGEST = "return self._key.digest(credential)"
 BODY_LIMIT = (
     "partial(BodyLimitMiddleware, max_bytes=settings.max_body_bytes, timeout=settings.body_timeout),\n"
 )
@@ -42,19 +42,19 @@ ANY_CASE = edit(
     "keys are compared without regard to case",
     DIGESTS,
     DIGEST,
-    DIGEST.replace("credential,", "credential.lower(),"),
+    DIGEST.replace("credential", "credential.lower()"),
 )
 CUT_OFF = edit(
     "only the first 40 characters of a key count",
     DIGESTS,
     DIGEST,
-    DIGEST.replace("credential,", "credential[:40],"),
+    DIGEST.replace("credential", "credential[:40]"),
 )
 QUOTES_OFF = edit(
     "quotes and separators around a key are stripped",
     DIGESTS,
     DIGEST,
-    DIGEST.replace("credential,", "credential.strip(b'\"=;'),"),
+    DIGEST.replace("credential", "credential.strip(b'\"=;')"),
 )
 FIRST_COUNTS = edit(
     "the first of several keys counts",

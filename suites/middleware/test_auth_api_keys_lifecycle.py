@@ -12,7 +12,7 @@ SHORTEST = 16  # characters: shorter ones are found in a database without anybod
 
 AUTHENTICATOR = "panotti/identity/authenticator.py"
 DIGESTS = "panotti/identity/digests.py"
-DIGEST = "return hmac.digest(self._key, credential, hashlib.sha256)"
+DIGEST = "return self._key.digest(credential)"
 ADMIN = "panotti/routes/admin.py"
 MADE = "        self._bootstrap = digests.of(bootstrap_key.encode())\n"
 LOOKUP = "            row = await keys.find(connection, digest)\n"
