@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import re
 import traceback
-from collections.abc import MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from time import gmtime, strftime, time_ns
 from typing import Any
 
 import orjson
-import structlog
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 # POSIX promises that writes to a pipe do not interleave up to PIPE_BUF, which is 4096 on Linux.
 LINE_LIMIT = 4096
@@ -34,56 +30,72 @@ _SENSITIVE_TEXT = re.compile(
     r"|(?<![\w/.-])(?=[\w-]*\d)(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{32,}",
     re.DOTALL,
 )
-_OWN_FIELDS = frozenset({"ts", "level", "event", "request_id"})
+_LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
+_NAMES = {level: logging.getLevelName(level).lower() for level in _LEVELS}
 # uvicorn repeats what the errors middleware has logged with its traceback.
 _REPEATED = ("Exception in ASGI application", "ASGI callable returned")
 
 
+@dataclass(slots=True)
+class _Output:
+    """`least`: the level from which a line is written. The rest is the second of the last line, as text."""
+
+    least: int = logging.INFO
+    second: int = -1
+    second_text: str = ""
+
+
+_output = _Output()
+
+
+class Log:
+    """Events with fields. `exc_info`, an exception, becomes its class and its traceback."""
+
+    def debug(self, event: str, **fields: Any) -> None:
+        self.log(logging.DEBUG, event, fields)
+
+    def info(self, event: str, **fields: Any) -> None:
+        self.log(logging.INFO, event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self.log(logging.WARNING, event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        self.log(logging.ERROR, event, fields)
+
+    def log(self, level: int, event: str, fields: dict[str, Any]) -> None:
+        """Writes a line of at most LINE_LIMIT bytes. Fields whose name or text is a secret's are hidden."""
+        if level < _output.least:
+            return
+        shown = _redacted(_with_exception(fields))
+        head = {"ts": _now(), "level": _NAMES[level], "event": event, "request_id": request_id.get()}
+        while len(line := _line({**head, **shown})) > LINE_LIMIT:
+            _shorten(shown)
+        _write(line)
+
+
+log = Log()
+
+
 def configure(level: str) -> None:
-    """Send this package's and the libraries' logs to stdout, from `level` (a name such as "INFO") up."""
-    number = logging.getLevelNamesMapping()[level.upper()]
-    structlog.configure(
-        processors=[_add_request_id, _add_exception, _redact, _render],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda *_: _LineLogger(),
-        cache_logger_on_first_use=True,
-    )
-    _requests.least = number
-    logging.basicConfig(handlers=[_LibraryHandler()], level=max(number, logging.WARNING), force=True)
+    """Sends this package's and the libraries' logs to stdout, from `level` (a name such as "INFO") up."""
+    _output.least = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(handlers=[_LibraryHandler()], level=max(_output.least, logging.WARNING), force=True)
 
 
 def write_request(level: int, **fields: Any) -> None:
-    """Write the `request` line, past structlog's chain because every request pays for it.
+    """Writes the `request` line, without looking for secrets because every request pays for it.
 
-    Its fields must be such that they cannot carry a secret, because nothing is redacted.
+    Its fields must be such that they cannot carry one.
     """
-    if level >= _requests.least:
-        name = logging.getLevelName(level).lower()
-        _LineLogger().msg(_line({"ts": _now(), "level": name, "event": "request", **fields}))
-
-
-@dataclass(slots=True)
-class _Requests:
-    least: int = logging.INFO
-
-
-_requests = _Requests()
+    if level >= _output.least:
+        name = _NAMES[level]
+        _write(_line({"ts": _now(), "level": name, "event": "request", **fields}))
 
 
 def redact(text: str) -> str:
     """`text` without anything that has the shape of a key, a token, a password hash or a digest."""
     return _SENSITIVE_TEXT.sub(REDACTED, text)
-
-
-class _LineLogger:
-    """Writes each line with one system call, because several worker processes share stdout."""
-
-    def msg(self, line: bytes) -> None:
-        # A reader of the log that went away must not fail a request.
-        with contextlib.suppress(OSError):
-            os.write(1, line)
-
-    log = debug = info = warn = warning = error = critical = exception = fatal = failure = err = msg
 
 
 class _LibraryHandler(logging.Handler):
@@ -93,32 +105,21 @@ class _LibraryHandler(logging.Handler):
         message = record.getMessage()
         if message.startswith(_REPEATED):
             return
-        level = record.levelname.lower() if record.levelno in _LEVELS else "info"
-        getattr(log, level)("library", logger=record.name, message=message, exc_info=record.exc_info)
+        level = record.levelno if record.levelno in _NAMES else logging.INFO
+        exception = record.exc_info[1] if record.exc_info else None
+        log.log(level, "library", {"logger": record.name, "message": message, "exc_info": exception})
 
 
-_LEVELS = frozenset({logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL})
-
-
-def _add_request_id(_logger: Any, level: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    fields.setdefault("request_id", request_id.get())
-    fields["level"] = "error" if level == "exception" else level
-    return fields
-
-
-def _add_exception(_logger: Any, _level: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    info = fields.pop("exc_info", None)
-    exception = info[1] if isinstance(info, tuple) else info
+def _with_exception(fields: dict[str, Any]) -> dict[str, Any]:
+    exception = fields.pop("exc_info", None)
     if isinstance(exception, BaseException):
         fields["exception"] = type(exception).__qualname__
         fields["traceback"] = "".join(traceback.format_exception(exception))
     return fields
 
 
-def _redact(_logger: Any, _level: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _redacted(fields: dict[str, Any]) -> dict[str, Any]:
     for name, value in fields.items():
-        if name in _OWN_FIELDS:
-            continue
         if _SENSITIVE_NAME.search(name):
             fields[name] = REDACTED
         elif isinstance(value, str):
@@ -126,22 +127,29 @@ def _redact(_logger: Any, _level: str, fields: MutableMapping[str, Any]) -> Muta
     return fields
 
 
-def _render(_logger: Any, _level: str, fields: MutableMapping[str, Any]) -> bytes:
-    head = {"ts": _now(), "level": fields["level"], "event": fields["event"]}
-    while len(line := _line({**head, **fields})) > LINE_LIMIT:
-        _shorten(fields)
-    return line
-
-
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    """RFC 3339 in UTC; the many lines of one second share the text of it."""
+    moment = time_ns() // 1000
+    second, microseconds = divmod(moment, 1_000_000)
+    if second != _output.second:
+        _output.second, _output.second_text = second, strftime("%Y-%m-%dT%H:%M:%S", gmtime(second))
+    return f"{_output.second_text}.{microseconds:06d}Z"
 
 
 def _line(fields: dict[str, Any]) -> bytes:
     return orjson.dumps(fields, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _shorten(fields: MutableMapping[str, Any]) -> None:
+def _write(line: bytes) -> None:
+    # One system call a line, because several processes share stdout. That nobody reads it any more must not
+    # fail a request.
+    try:  # noqa: SIM105  suppress() costs as much as the write itself
+        os.write(1, line)
+    except OSError:
+        pass
+
+
+def _shorten(fields: dict[str, Any]) -> None:
     """Halve the longest text from its front: of a traceback the innermost frames are at the end."""
     longest = max(fields, key=lambda name: len(str(fields[name])))
     text = str(fields[longest])

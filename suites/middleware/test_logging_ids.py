@@ -20,10 +20,10 @@ LINE_BY_HAND = defect(
     edit(
         "",
         LOGS,
-        '        _LineLogger().msg(_line({"ts": _now(), "level": name, "event": "request", **fields}))',
+        '        _write(_line({"ts": _now(), "level": name, "event": "request", **fields}))',
         """        all_fields = {"ts": _now(), "level": name, "event": "request", **fields}
         text = ",".join(f'"{k}":"{v}"' for k, v in all_fields.items())
-        _LineLogger().msg(b"{" + text.encode() + b"}\\n")""",
+        _write(b"{" + text.encode() + b"}\\n")""",
     ),
 )
 ID_NOT_CHECKED = edit(

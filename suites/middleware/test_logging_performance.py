@@ -121,17 +121,17 @@ def test_slow_requests_are_marked(site: Site) -> None:
         edit(
             "the calling place is looked up for each line",
             LOGS,
-            "        name = logging.getLevelName(level).lower()\n",
-            "        name = logging.getLevelName(level).lower()\n"
+            "        name = _NAMES[level]\n",
+            "        name = _NAMES[level]\n"
             '        fields["caller"] = __import__("inspect").stack()[3].function\n',
         ),
         edit(
             "each line is parsed and checked again before it is written",
             LOGS,
-            "            os.write(1, line)\n",
-            "            for _ in range(20):\n"
-            '                line = orjson.dumps(orjson.loads(redact(line.decode()))) + b"\\n"\n'
-            "            os.write(1, line)\n",
+            "        os.write(1, line)\n",
+            "        for _ in range(20):\n"
+            '            line = orjson.dumps(orjson.loads(redact(line.decode()))) + b"\\n"\n'
+            "        os.write(1, line)\n",
         ),
     ),
 )

@@ -54,8 +54,8 @@ def test_each_request_leaves_one_line(site: Site) -> None:
         edit(
             "a time without its zone",
             LOGS,
-            'return datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"',
-            'return datetime.now().isoformat(timespec="microseconds")',
+            '    return f"{_output.second_text}.{microseconds:06d}Z"',
+            '    return f"{_output.second_text}.{microseconds:06d}"',
         ),
     ),
 )

@@ -110,7 +110,7 @@ def test_no_body_stands_in_the_log(site: Site) -> None:
     setup=RIGGED,
     broken_by=(
         edit(
-            "the log is not redacted", LOGS, "_add_exception, _redact, _render]", "_add_exception, _render]"
+            "the log is not redacted", LOGS, "_redacted(_with_exception(fields))", "_with_exception(fields)"
         ),
         edit(
             "tracebacks are not redacted",
