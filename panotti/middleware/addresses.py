@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import NamedTuple
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -51,6 +52,15 @@ def _unmapped(network: Network) -> Network:
     return network
 
 
+class _Peer(NamedTuple):
+    """What never changes about the other end of a connection; `client`: how the log and the quota name it."""
+
+    address: Address | None
+    client: str
+    permitted: bool
+    proxied: bool
+
+
 class AddressesMiddleware:
     """Sets state["client"] and refuses callers that are denied, or not allowed where a list says who is.
 
@@ -70,34 +80,41 @@ class AddressesMiddleware:
         self.trusted = _Networks(trusted_proxies)
         self.allow = _Networks(allow)
         self.deny = _Networks(deny)
-        self.decided: dict[str, tuple[Address | None, bool]] = {}
+        self.decided: dict[str, _Peer] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         peer = scope["client"][0] if scope.get("client") else ""
-        address, proxied = self._remembered(peer)
-        permitted = self._permitted(address)
+        address, client, permitted, proxied = self._remembered(peer)
         if proxied:
             address = self._forwarded(scope, address)
+            client = str(address)
             permitted = permitted and self._permitted(address)
             _take_scheme(scope)
-        scope["state"]["client"] = str(address) if address is not None else peer
+        scope["state"]["client"] = client
         if permitted:
             await self.app(scope, receive, send)
         else:
             await send_problem(send, scope, 403, "Forbidden", "this address may not call")
 
-    def _remembered(self, peer: str) -> tuple[Address | None, bool]:
+    def _remembered(self, peer: str) -> _Peer:
         found = self.decided.get(peer)
         if found is None:
-            address = parse(peer)
-            found = (address, address is not None and address in self.trusted)
             if len(self.decided) >= REMEMBERED:
                 self.decided.clear()
-            self.decided[peer] = found
+            found = self.decided[peer] = self._decide(peer)
         return found
+
+    def _decide(self, peer: str) -> _Peer:
+        address = parse(peer)
+        return _Peer(
+            address=address,
+            client=peer if address is None else str(address),
+            permitted=self._permitted(address),
+            proxied=address is not None and address in self.trusted,
+        )
 
     def _forwarded(self, scope: Scope, peer: Address | None) -> Address | None:
         entries = b",".join(values(scope, b"x-forwarded-for")).decode("latin-1").split(",")

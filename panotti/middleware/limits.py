@@ -109,12 +109,15 @@ class _GoneError(Exception):
 
 
 def _has_body(scope: Scope) -> bool:
-    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
+    for name, _ in scope["headers"]:  # noqa: SIM110  a generator costs three times as much
+        if name in (b"content-length", b"transfer-encoding"):
+            return True
+    return False
 
 
 def _announced(scope: Scope) -> int:
     # The parser has refused anything but digits.
-    return max((int(value) for value in values(scope, b"content-length")), default=0)
+    return max([int(value) for value in values(scope, b"content-length")], default=0)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
