@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import orjson
 
 from harness.contract import Contract
 from harness.errors import UserError
 from harness.policy import Policy
+from harness.policy.levels import ServiceLevels
 from harness.runtimes import Deployment
 from harness.tomlfile import Closed, to_record
 
@@ -43,11 +44,27 @@ class Reach(Closed):
     paths: Mapping[str, str]
 
 
+# Service levels: on latencies, on the share of errors, and both.
+Kind = Literal["latency", "errors", "all"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness(Closed):
+    """How the witness beside a target is reached. how: in words, for the evidence."""
+
+    base_url: str
+    host: str
+    ca_file: str = ""
+    how: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order(Closed):
     """One run. rate: requests a second, at the plan's height. keys: over how many they are spread.
 
-    profile: whose service levels are told at the end, "" for none.
+    profile: whose service levels are told at the end, "" for none. levels, kind: the run ends as soon as the
+    levels of that kind are decided. witness: is asked as often as the target. other: a second deployment,
+    which is asked for the same at the same moments. moments: the file of a `harness.disturbance.watch`.
     """
 
     reach: Reach
@@ -55,6 +72,11 @@ class Order(Closed):
     for_s: float
     keys: int
     profile: str = ""
+    levels: ServiceLevels | None = None
+    kind: Kind = "all"
+    witness: Witness | None = None
+    other: Reach | None = None
+    moments: str = ""
 
     def __post_init__(self) -> None:
         for name, value in (("rate", self.rate), ("for", self.for_s)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from harness.defects import CLEAN, Variation
 
 if TYPE_CHECKING:
+    from harness.load.order import Witness
     from harness.releases.stage import Stage
     from harness.runtimes.part import Part
     from harness.runtimes.workshop import Workshop
@@ -158,6 +160,10 @@ class Deployment(Protocol):
 
     def export_image(self) -> Path:
         """The image as `docker save` writes it, for layer searches."""
+        ...
+
+    def witness(self) -> AbstractContextManager[Witness]:
+        """Have a responder with next to no work beside it, reached as it is."""
         ...
 
     def stop(self) -> None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.errors import ProbeFailed
+from harness.load.order import Witness
 from harness.runtimes import CannotShow, Completed, RuntimeName, StartFailure
 from harness.runtimes.engine import Box
 from harness.runtimes.files import Folders, write_certificate
-from harness.runtimes.hardening import LOOPBACK
+from harness.runtimes.hardening import LOOPBACK, harden
 from harness.runtimes.launch import Plan
 from harness.runtimes.merged import MergedLog
 from harness.runtimes.one_server import OneServer
 from harness.runtimes.planned import Planned
 from harness.runtimes.readiness import await_line
+from harness.runtimes.witness_containers import container_witness
 
 if TYPE_CHECKING:
     from harness.runtimes.containers import ContainersRuntime
@@ -131,6 +134,11 @@ class ContainerDeployment(Planned, OneServer):
     def export_image(self) -> Path:
         """The image as `docker save` writes it; one file for each image of the run."""
         return self._owner.export(self.image)
+
+    def witness(self) -> AbstractContextManager[Witness]:
+        """Have a responder in a container of the same network."""
+        options = harden(self.plan.launch.container, ()).options
+        return container_witness(self._owner.engine, self.image, self._owner.network.name, options)
 
     def stop(self) -> None:
         """End it and remove its container and files; the log stays readable. Safe to call twice."""

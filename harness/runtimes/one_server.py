@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import NoReturn
 
 from harness.defects import Variation
+from harness.load.order import Witness
 from harness.runtimes import CannotShow
+from harness.runtimes.witness import local_witness
 
 
 class OneServer:
@@ -45,6 +48,10 @@ class OneServer:
     def renew(self) -> NoReturn:
         """A server that ended is all there was."""
         raise CannotShow("this deployment is one server: a new one costs no more")
+
+    def witness(self) -> AbstractContextManager[Witness]:
+        """It is reached without an edge."""
+        return local_witness()
 
     def stores(self) -> tuple[()]:
         """It keeps its data itself."""

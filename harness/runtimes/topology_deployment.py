@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from harness.defects import Variation
 from harness.errors import ProbeFailed, RuntimeUnavailable
-from harness.load.order import reach_of
+from harness.load.order import Witness, reach_of
 from harness.releases.stage import Colour
 from harness.runtimes import CannotShow, Completed, RuntimeName, StartFailure
 from harness.runtimes.colours import Colours
@@ -31,6 +32,7 @@ from harness.runtimes.realised import Realised, dead, each
 from harness.runtimes.services import volume_paths
 from harness.runtimes.stage import ContainerStage
 from harness.runtimes.topology import EDGE_FILE, write_edge
+from harness.runtimes.witness_containers import witness_behind_edge
 
 if TYPE_CHECKING:
     from harness.runtimes.containers import ContainersRuntime
@@ -248,6 +250,10 @@ class TopologyDeployment(Planned):
     def export_image(self) -> Path:
         """The application's image as `docker save` writes it."""
         return self._owner.export(self.image)
+
+    def witness(self) -> AbstractContextManager[Witness]:
+        """Have a responder in its networks, behind an edge of its own."""
+        return witness_behind_edge(self.found, self.image, self.host_name, self.ca_file)
 
     def stop(self) -> None:
         """End it and remove everything that belonged to it; the log stays readable. Safe to call twice."""

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -26,7 +27,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from harness.defects import Variation
 from harness.evidence import Recorder, recording
+from harness.load.order import Witness
 from harness.runtimes import CannotShow, Completed, Specification
+from harness.runtimes.witness import local_witness
 
 NAME = "panotti.test"
 
@@ -160,6 +163,9 @@ class LocalDeployment:
 
     def stores(self) -> tuple[()]:
         return ()
+
+    def witness(self) -> AbstractContextManager[Witness]:
+        return local_witness()
 
     def via(self, address: str) -> str:
         if address not in self.relays:

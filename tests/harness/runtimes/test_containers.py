@@ -18,6 +18,7 @@ from harness.defects import CLEAN, Variation, container, edit, secret, setting
 from harness.errors import ContractError, DeploymentFailed, HarnessError, ProbeFailed
 from harness.runtimes import IMAGE, CannotShow, Deployment, Specification, containers
 from harness.runtimes.containers import ContainersRuntime
+from harness.runtimes.witness_containers import container_witness
 from harness.target import Source, parse_target
 from harness.watchdog import RUN_LABEL
 from harness.workspace import Workspace
@@ -105,6 +106,26 @@ def test_its_secrets_are_files_for_its_user_alone(production: Deployment) -> Non
     assert production.execute(["python", "-c", script, key]).stdout == "0o400 10001\n"
     described = json.dumps(production.inspect())
     assert not any(value in described for value in production.secrets.values())
+
+
+def test_a_witness_of_one_server_is_a_container_in_its_network(own: ContainersRuntime) -> None:
+    deployment = own.start(TESTING)
+
+    with deployment.witness() as witness:
+        assert witness.how == "a container in the target's network"
+        assert ask(witness.base_url, None, "/written") == {}
+    assert [box.id for box in own.engine.boxes()] == [deployment.box.id]  # type: ignore[attr-defined]
+    deployment.stop()
+
+
+def test_where_the_image_has_no_python_the_witness_is_a_process(
+    own: ContainersRuntime, small_image: str
+) -> None:
+    own.prepare()
+
+    with container_witness(own.engine, small_image, own.network.name, {}) as witness:
+        assert witness.how == "a process of this machine (the image has no Python)"
+        assert ask(witness.base_url, None, "/") == {}
 
 
 def test_its_paths_are_there(production: Deployment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -78,6 +79,23 @@ def test_only_the_edge_publishes_and_on_loopback_alone(deployment):
 
     assert [name for name, ports in published.items() if any(ports.values())] == ["edge"]
     assert where == {"127.0.0.1"}
+
+
+def test_a_witness_stands_in_its_networks_behind_an_edge_of_its_own_and_leaves_nothing(runtime, deployment):
+    networks = deployment.found.networks.values()
+    before = {box.id for name in networks for box in runtime.engine.boxes(name)}
+
+    with deployment.witness() as witness:
+        context = ssl.create_default_context(cafile=witness.ca_file)
+        with httpx.Client(base_url=witness.base_url, verify=context) as client:
+            extensions = {"sni_hostname": witness.host}
+            answers = [client.get(path, extensions=extensions) for path in ("/", "/written")]
+        during = {box.id for name in networks for box in runtime.engine.boxes(name)} - before
+
+    assert [answer.text for answer in answers] == ["{}", "{}"]
+    assert witness.base_url != deployment.base_url
+    assert len(during) == 2
+    assert {box.id for name in networks for box in runtime.engine.boxes(name)} == before
 
 
 def test_every_replica_is_in_and_has_its_restart_policy(deployment):
