@@ -27,7 +27,7 @@ from typing import Final, cast
 import uvloop
 
 from harness.load.histogram import Histogram
-from harness.load.levels import IDLE, LAG_MS
+from harness.load.levels import IDLE
 from harness.load.machine import Processors
 from harness.load.order import Order, Reach
 from harness.load.records import LoadResult
@@ -37,6 +37,7 @@ RATE: Final = 200.0
 EVERY_S, STALL_S = 10.0, 1.0
 TOLERANCE: Final = 0.03
 SHARES: Final = (0.95, 0.99)
+LAG_MS: Final = 2.0  # wrk2 itself begins requests within microseconds
 LATE_MS: Final = 10.0  # of a stall's end: a hundredth of the stall
 STOLEN: Final = 0.01
 NICE: Final = -10  # a server that waits for a processor stalls when it should not

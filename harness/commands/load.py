@@ -12,14 +12,16 @@ from rich.table import Table
 from harness import standing
 from harness.assembly import Assembly
 from harness.gate import CLOSED, OPEN, UNDECIDED
-from harness.load.levels import Row, broken, rows, unfit
-from harness.load.order import Order, Reach, keys_for, reach_of
+from harness.load.decision import LONGEST, decide
+from harness.load.levels import Row, rows, undelivered
+from harness.load.order import Order, Reach, Witness, keys_for, reach_of
 from harness.load.records import LoadResult
 from harness.load.running import find_scenario, generate
 from harness.options import Options
 from harness.policy.levels import ServiceLevels
 from harness.runtimes import Specification
 from harness.runtimes.factory import silent
+from harness.runtimes.witness import local_witness
 from harness.workspace import Workspace
 
 
@@ -33,9 +35,16 @@ def load(
     policy = assembly.policies[profile]
     levels = policy.service_levels
     height = levels.rate if rate is None else rate
-    length = levels.for_s if for_s is None else for_s
-    with Workspace.open() as space, _reached(assembly, space, console) as reach:
-        order = Order(reach=reach, rate=height, for_s=length, keys=keys_for(height, policy))
+    length = LONGEST * levels.for_s if for_s is None else for_s
+    with Workspace.open() as space, _reached(assembly, space, console) as (reach, witness):
+        order = Order(
+            reach=reach,
+            rate=height,
+            for_s=length,
+            keys=keys_for(height, policy),
+            levels=levels if for_s is None else None,
+            witness=witness,
+        )
         with console.status(f"{locustfile.stem}: up to {height:g} requests a second for {length:g} s …"):
             result = generate(locustfile, order)
     console.print(_table(result, levels, f"{locustfile.stem} at {profile}, {reach.base_url}"))
@@ -44,14 +53,18 @@ def load(
 
 
 @contextmanager
-def _reached(assembly: Assembly, space: Workspace, console: Console) -> Iterator[Reach]:
-    """Reach what `harness up` left; where nothing stands, or another target is asked for, bring it up."""
+def _reached(assembly: Assembly, space: Workspace, console: Console) -> Iterator[tuple[Reach, Witness]]:
+    """Reach what `harness up` left; where nothing stands, or another target is asked for, bring it up.
+
+    A witness stands beside it.
+    """
     options = assembly.options
     (profile,) = options.profiles
     usual = options.runtime is None and options.target == "reference" and options.contract is None
     if usual and any(told["profile"] == profile for told in standing.standing().values()):
         console.print(f"At the {profile} that `harness up` brought up.")
-        yield standing.reach(profile)
+        with local_witness() as witness:
+            yield standing.reach(profile), witness
         return
     name = assembly.runtimes[0]
     runtime = assembly.runtime(name, space, silent)
@@ -59,7 +72,8 @@ def _reached(assembly: Assembly, space: Workspace, console: Console) -> Iterator
         runtime.prepare()
         with console.status(f"Bringing {profile} up on {name} …"):
             deployment = runtime.start(Specification(profile=profile))
-        yield reach_of(deployment, assembly.target.contract)
+        with deployment.witness() as witness:
+            yield reach_of(deployment, assembly.target.contract), witness
     finally:
         runtime.close()
 
@@ -69,15 +83,16 @@ def _decide(result: LoadResult, levels: ServiceLevels, profile: str, console: Co
         console.print(f"{result.served:.1f} requests a second were answered rightly in the second half.")
         console.print("No service level is promised of this shape.")
         return OPEN
-    if reason := unfit(result, levels):
+    decision = decide([result], levels)
+    if reason := undelivered(result) or decision.undecided():
         console.print(f"No verdict: {escape(reason)}.")
         return UNDECIDED
-    found = broken(result, levels)
-    for one in found:
-        console.print(f"Outside of the service levels of {profile}: {escape(one)}.")
-    if not found:
-        console.print(f"Within the service levels of {profile}.")
-    return CLOSED if found else OPEN
+    for level in decision.broken():
+        console.print(f"Outside of the service levels of {profile}: {escape(str(level))}.")
+    if decision.broken():
+        return CLOSED
+    console.print(f"Within the service levels of {profile}.")
+    return OPEN
 
 
 def _table(result: LoadResult, levels: ServiceLevels, title: str) -> Table:

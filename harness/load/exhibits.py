@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from harness.disturbance import told
+from harness.load.decision import Decision, Level, decide
 from harness.load.levels import Row, rows
-from harness.load.records import LoadResult
+from harness.load.records import SLICE_S, LoadResult, Slice
 from harness.policy.levels import ServiceLevels
 from harness.records import Chart, Line, Mark, Table
 
@@ -15,18 +17,63 @@ _SECONDS: Final = 200  # points of a curve at most; a longer run is thinned
 
 
 def exhibits(
-    result: LoadResult, levels: ServiceLevels, *, title: str, marks: Sequence[Mark] = ()
+    tries: Sequence[LoadResult], levels: ServiceLevels, *, title: str, marks: Sequence[Mark] = ()
 ) -> tuple[Chart | Table, ...]:
-    """Return everything there is to see of a run. marks: moments of it, in seconds from its beginning."""
+    """Return everything there is to see of a measurement: of its last try, and what was decided on all.
+
+    marks: moments of the last try, in seconds from its beginning.
+    """
+    decision, result = decide(tries, levels), tries[-1]
     return (
-        levels_table(rows(result, levels), title=title),
+        steps_table(rows(result, levels), decision, title=title),
+        decision_table(decision, title=title),
+        tries_table(tries, levels, title=title),
         latency_chart(result, levels, title=title),
         *time_charts(result, title=title, marks=marks),
     )
 
 
-def levels_table(found: Sequence[Row], *, title: str) -> Table:
-    """Return the service levels, step by step."""
+def decision_table(decision: Decision, *, title: str) -> Table:
+    """Return the evidence on each service level: it is decided where either evidence reaches 100 %."""
+    return Table(
+        page="performance",
+        title=f"Evidence on the service levels: {title}",
+        columns=(
+            *("service level", "at most ms", "share that may be slow", "requests", "slow"),
+            *("evidence for it %", "evidence against it %", "decided"),
+        ),
+        rows=tuple(
+            (
+                *(level.name, level.most_ms, level.excess.share, level.samples, level.slow),
+                *(round(100 * level.held), round(100 * level.charged), _verdict(level)),
+            )
+            for level in decision.levels
+        ),
+    )
+
+
+def tries_table(tries: Sequence[LoadResult], levels: ServiceLevels, *, title: str) -> Table:
+    """Return every try, with the slices that do not count in full, and what disturbed them."""
+    found = [(result, decide([result], levels)) for result in tries]
+    return Table(
+        page="performance",
+        title=f"Tries, and what disturbed them: {title}",
+        columns=(
+            *("try", "seconds", "requests", "wrong", f"slices of {SLICE_S:g} s", "disturbed"),
+            *("witness slow in", "generator late in", "by what", "witness"),
+        ),
+        rows=tuple(
+            (
+                *(number, result.for_s, result.offered, result.failed, one.slices, one.aside),
+                *(one.witness, one.late, told(one.moments), result.witness),
+            )
+            for number, (result, one) in enumerate(found, start=1)
+        ),
+    )
+
+
+def steps_table(found: Sequence[Row], decision: Decision, *, title: str) -> Table:
+    """Return latencies and service levels, step by step."""
     return Table(
         page="performance",
         title=f"Service levels: {title}",
@@ -39,14 +86,14 @@ def levels_table(found: Sequence[Row], *, title: str) -> Table:
             "p99 ms",
             "at most",
             "longest ms",
-            "holds",
+            "decided",
         ),
         rows=tuple(
             (
                 *(row.step, row.samples, round(row.p50, 2)),
                 *(round(row.p95, 2), row.level.p95_ms if row.level else None),
                 *(round(row.p99, 2), row.level.p99_ms if row.level else None),
-                *(round(row.longest, 2), all(bound.holds for bound in row.bounds) if row.level else None),
+                *(round(row.longest, 2), _verdict(*decision.about(row.step)) if row.level else None),
             )
             for row in found
         ),
@@ -100,8 +147,23 @@ def time_charts(result: LoadResult, *, title: str, marks: Sequence[Mark] = ()) -
         page="performance",
         title=f"Latency over time: {title}",
         x="time (s)",
-        y="p95 of each second (ms)",
-        lines=(line("p95", [second.p95_ms for second in series]),),
+        y="of each second (ms)",
+        lines=(
+            line("p95", [second.p95_ms for second in series]),
+            *([_witness(result.slices)] if any(one.witness for one in result.slices) else []),
+        ),
         marks=ends,
     )
     return rate, latency
+
+
+def _witness(slices: Sequence[Slice]) -> Line:
+    every = max(1, -(-len(slices) // _SECONDS))
+    points = tuple((one.number * SLICE_S, max(one.witness, default=0.0)) for one in slices[::every])
+    return Line(name="the witness's slowest", points=points)
+
+
+def _verdict(*levels: Level) -> str:
+    if any(level.broken for level in levels):
+        return "broken"
+    return "holds" if all(level.holds for level in levels) else "open"

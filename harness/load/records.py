@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from functools import reduce
 from math import ceil
 from pathlib import Path
+from typing import Final
 
 import orjson
 
+from harness.disturbance import Moment
 from harness.errors import ProbeFailed
 from harness.load.histogram import Histogram
 from harness.tomlfile import Closed, to_record
+
+SLICE_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,26 @@ class Second(Closed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slice(Closed):
+    """Half a second of the plan: what was due in it at the target, and at the witness beside it.
+
+    number: from the plan's beginning, from 0 on. latencies: by step, milliseconds from when each request was
+    due. failed: how many of them were answered wrongly, or not at all. witness: latencies of its answers.
+    late_ms: how much too late the latest of all these requests was begun.
+    """
+
+    number: int
+    latencies: Mapping[str, tuple[float, ...]]
+    failed: int = 0
+    witness: tuple[float, ...] = ()
+    late_ms: float = 0.0
+
+    @property
+    def requests(self) -> int:
+        return sum(map(len, self.latencies.values()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Writes(Closed):
     """Writes of one kind, by the ids that the client made up.
 
@@ -78,6 +102,9 @@ class LoadResult(Closed):
     idle: share of the generator's machine that nobody used meanwhile.
     lag: encoded histogram of how much later than planned each was begun.
     ended: the generator's own words on a run that ended early, "" for one that came to its end.
+    slices: the plan in half seconds, without those of which not every request was answered or given up.
+    began: when the plan began, in seconds of the monotonic clock. moments: what the machine did meanwhile.
+    witness: how the witness is reached, "" without one. other: the same journey at a second deployment.
     """
 
     scenario: str
@@ -95,6 +122,11 @@ class LoadResult(Closed):
     series: tuple[Second, ...]
     writes: Mapping[str, Writes] = field(default_factory=dict)
     ended: str = ""
+    slices: tuple[Slice, ...] = ()
+    began: float = 0.0
+    moments: tuple[Moment, ...] = ()
+    witness: str = ""
+    other: LoadResult | None = None
 
     def step(self, name: str) -> StepCount | None:
         """Return one step of the journey, None for one that never came."""

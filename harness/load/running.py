@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from harness import places
+from harness.disturbance import watch
 from harness.errors import ProbeFailed, UserError
 from harness.load.order import Order
 from harness.load.records import LoadResult, read_result
@@ -40,7 +42,18 @@ def find_scenario(wanted: str) -> Path:
 
 
 def generate(scenario: Path, order: Order) -> LoadResult:
-    """Run a scenario to its end. Raises `UserError` where the generator refuses it, else `ProbeFailed`."""
+    """Run a scenario to its end. Raises `UserError` where the generator refuses it, else `ProbeFailed`.
+
+    Where a witness is asked, too, the result tells what the machine did.
+    """
+    if order.witness is None:
+        return _generate(scenario, order)
+    with watch() as seen:
+        result = _generate(scenario, replace(order, moments=seen.file))
+    return replace(result, moments=seen.moments)
+
+
+def _generate(scenario: Path, order: Order) -> LoadResult:
     with Workspace.open() as space, TemporaryDirectory(prefix="load-", dir=space.root) as made:
         folder = Path(made)
         asked, result, said = folder / "order.json", folder / "result.json", folder / "locust.log"

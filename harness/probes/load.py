@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Final
 
 from harness.contract import Contract
 from harness.evidence import record, waiting_for_target
-from harness.load.levels import broken, error_share, rows, undelivered, unfit
-from harness.load.order import Order, keys_for, reach_of
+from harness.load.decision import LONGEST, Decision, Level
+from harness.load.levels import rows, undelivered
+from harness.load.order import Kind, Order, Witness, keys_for, reach_of
 from harness.load.records import LoadResult
 from harness.load.running import find_scenario, generate
 from harness.outcome import costs
@@ -18,8 +20,34 @@ from harness.probes.pace import Pace
 from harness.records import Json, Measurement, Observation
 from harness.runtimes import Deployment
 
-_TRIES: Final = 3  # of a measurement that other work on the machine has spoilt
-_CONFIRMED: Final = 2  # measurements in which a level does not hold
+TRIES: Final = 3  # of a measurement that does not decide every level
+
+
+@dataclass(slots=True)
+class Measured:
+    """What the service levels are decided on. tries: every run, whether or not it decided anything."""
+
+    decision: Decision
+    tries: list[LoadResult] = field(default_factory=list)
+
+    def take(self, result: LoadResult) -> None:
+        """Take one more try."""
+        self.tries.append(result)
+        self.decision.take_all(result)
+
+    def decided(self, kind: Kind) -> bool:
+        """Whether there is a verdict."""
+        return self.decision.decided(kind)
+
+    def broken(self, kind: Kind) -> tuple[Level, ...]:
+        """Return the levels of a kind that the target does not keep."""
+        return self.decision.broken(kind)
+
+    def undecided(self, kind: Kind) -> str:
+        """Return why there is no verdict, "" where there is one."""
+        if self.decision.broken(kind):
+            return ""
+        return self.decision.undecided(kind) or next(filter(None, map(undelivered, self.tries)), "")
 
 
 class LoadProbe:
@@ -39,14 +67,21 @@ class LoadProbe:
         self._contract = contract
         self._pace = pace
         self._quiet = quiet
-        self._measured: LoadResult | None = None
+        self._measured = Measured(Decision(policy.service_levels))
 
     def run(
-        self, scenario: str = "steady", *, rate: float | None = None, for_s: float | None = None
+        self,
+        scenario: str = "steady",
+        *,
+        rate: float | None = None,
+        for_s: float | None = None,
+        witness: Witness | None = None,
+        kind: Kind = "all",
     ) -> LoadResult:
         """Run a scenario, by name or by its locustfile, and record what it came to.
 
         rate, for_s: requests a second at the plan's height, and its length; the service levels' if not given.
+        witness: stands beside the target; the run ends as soon as the service levels of a kind are decided.
         """
         levels = self._policy.service_levels
         height = levels.rate if rate is None else rate
@@ -55,6 +90,9 @@ class LoadProbe:
             rate=height,
             for_s=levels.for_s if for_s is None else for_s,
             keys=keys_for(height, self._policy),
+            levels=levels if witness else None,
+            kind=kind,
+            witness=witness,
         )
         quota = self._policy.rate.address
         window = min(int(height * quota.window_s) + order.keys + 1, quota.quota)
@@ -65,40 +103,42 @@ class LoadProbe:
         self._record(result)
         return result
 
-    def measured(self) -> LoadResult:
-        """Return a steady run at the policy's rate on a quiet machine; the checks of a deployment share one.
+    def measured(self, kind: Kind = "all") -> Measured:
+        """Return what steady runs at the policy's rate came to; the checks of a deployment share them.
 
-        One that other work has spoilt is tried again, and so, once, is one in which a level does not hold:
-        what else runs on a machine can only add to a latency.
+        Each run has a witness, and no other check of the harness's run, beside it. Where the first does
+        not decide every level, others go on where it ended: the evidence of all is one, so that another try
+        makes no verdict more likely than one long run.
+
+        kind: of the levels that are to be decided. The first try on errors, which hardly depend on the clock,
+        needs no quiet machine.
         """
-        costs("measuring")
-        if self._measured is not None:
-            self._record(self._measured)
-            return self._measured
-        levels, doubts = self._policy.service_levels, 0
-        for _ in range(_TRIES):
-            with self._quiet():
-                result = self.run()
-            if unfit(result, levels):
-                continue
-            doubts += 1
-            if doubts == _CONFIRMED or not broken(result, levels):
-                break
-        self._measured = result
-        return result
+        if kind != "errors":
+            costs("measuring")
+        levels, measured = self._policy.service_levels, self._measured
+        for result in measured.tries:
+            self._record(result)
+        if measured.decided(kind) or len(measured.tries) >= TRIES:
+            return measured
+        with self._deployment.witness() as witness:
+            while not measured.decided(kind) and len(measured.tries) < TRIES:
+                with nullcontext() if kind == "errors" and not measured.tries else self._quiet():
+                    result = self.run(for_s=LONGEST * levels.for_s, witness=witness, kind=kind)
+                measured.take(result)
+        return measured
 
     def delivered(self, requests: int) -> LoadResult:
-        """Return a run of as many requests, for what no clock decides: the answers, and what is stored.
+        """Return a run of as many requests, for what no clock decides: what is stored.
 
-        The measured one where there is one. Errors beside other work are looked at again on a quiet machine.
+        The last one that was measured where it has as many.
         """
-        if self._measured is not None:
-            self._record(self._measured)
-            return self._measured
-        levels = self._policy.service_levels
-        for_s = requests / levels.rate
+        for last in self._measured.tries[-1:]:
+            if not undelivered(last) and last.offered >= requests:
+                self._record(last)
+                return last
+        for_s = requests / self._policy.service_levels.rate
         result = self.run(for_s=for_s)
-        if undelivered(result) or error_share(result) > levels.error_share:
+        if undelivered(result):
             with self._quiet():
                 result = self.run(for_s=for_s)
         return result

@@ -10,6 +10,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
@@ -20,11 +21,13 @@ from locust.exception import StopUser
 
 from harness.errors import HarnessError, UserError
 from harness.load.generator.asking import TIMEOUT_S, Arrival, Wrong, client_for
+from harness.load.generator.beside import Beside
 from harness.load.generator.conclusion import conclude
 from harness.load.generator.keys import mint
 from harness.load.generator.options import give_up, order_of
 from harness.load.generator.tally import Tally
-from harness.load.records import write_result
+from harness.load.order import Order
+from harness.load.records import LoadResult, write_result
 from harness.load.schedule import Phase, due_times, planned
 
 Own = TypeVar("Own", bound="OpenUser")
@@ -44,6 +47,15 @@ def _three_digits(milliseconds: float) -> float:
 
 
 stats.bucket_response_time = _three_digits  # type: ignore[assignment]
+
+
+def wait_until(second: float) -> None:
+    """Return when a `time.perf_counter()` second has come; not before, as gevent's timers may."""
+    pause = second - time.perf_counter() - _AWAKE_S
+    if pause > 0:
+        gevent.sleep(pause)
+    while time.perf_counter() < second:
+        gevent.sleep(0)
 
 
 def step(*, weight: int = 1, name: str = "") -> Callable[[Step[Any]], Any]:
@@ -75,6 +87,9 @@ class OpenUser(User):
     fixed_count = 1
     judged: ClassVar[bool] = True  # whether service levels are promised of this shape
     _keys: Sequence[str] = ()  # none until a run has begun
+    _given: Order | None = None  # of a user that another one leads
+    tally: Tally
+    _arrivals: Group
 
     def phases(self, rate: float, for_s: float) -> Sequence[Phase]:
         """Return the plan for a height of `rate` requests a second and a length of `for_s` seconds."""
@@ -82,12 +97,7 @@ class OpenUser(User):
 
     def on_start(self) -> None:
         """Make keys, and begin the plan."""
-        with contextlib.suppress(OSError):
-            os.nice(_NICE)
-        # To look through all that Locust brings would stop the clock of every request under way.
-        gc.collect()
-        gc.freeze()
-        self.order = order_of(self.environment.parsed_options)
+        self.order = self._given or order_of(self.environment.parsed_options)
         self.client = client_for(self.order.reach)
         try:
             keys, self.tenant = mint(self.client, self.order)
@@ -96,18 +106,13 @@ class OpenUser(User):
         self._keys = keys
         self._turn = itertools.cycle(keys)
         self.paths = self.order.reach.paths
-        phases = self.phases(self.order.rate, self.order.for_s)
-        self._arrivals = Group()
-        self._plan: Iterator[float] = due_times(phases, random.random)
-        began = time.perf_counter()
-        self._due = began + next(self._plan, 0.0)
-        self.tally = Tally(self.order, type(self).__name__, planned=planned(phases), began=began)
-        self.environment.events.request.add_listener(self.tally.took)
         self._ended = "it was stopped"
+        if self._given is None:
+            self._begin_plan(self.phases(self.order.rate, self.order.for_s))
 
     def wait_time(self) -> float:
         """Return the seconds until the next request is due. Raises StopUser after the last one."""
-        due = next(self._plan, None)
+        due = None if self.tally.decided else next(self._plan, None)
         if due is None:
             self._ended = ""
             raise StopUser
@@ -116,9 +121,37 @@ class OpenUser(User):
 
     def arrive(self, function: Step[Any], name: str) -> None:
         """Begin a step when it is due, without waiting for it."""
-        while time.perf_counter() < self._due:
-            gevent.sleep(0)
-        self._arrivals.spawn(self._serve, function, name, self._due)
+        wait_until(self._due)
+        for user in random.sample(self._users, len(self._users)):
+            self._arrivals.spawn(user._serve, function, name, self._due)  # noqa: SLF001
+
+    def _begin_plan(self, phases: Sequence[Phase]) -> None:
+        """Take the processor first, and begin the plan at every deployment at once."""
+        with contextlib.suppress(OSError):
+            os.nice(_NICE)
+        self._users = [self, *self._led()]
+        # To look through all that Locust brings would stop the clock of every request under way.
+        gc.collect()
+        gc.freeze()
+        arrivals = Group()
+        self._plan: Iterator[float] = due_times(phases, random.random)
+        began = time.perf_counter()
+        for user in self._users:
+            user._arrivals = arrivals  # noqa: SLF001
+            user.tally = Tally(user.order, type(self).__name__, planned=planned(phases), began=began)
+        self._due = began + next(self._plan, 0.0)
+        witness = self.order.witness
+        self._beside = Beside(witness, phases, self.tally, wait_until) if witness else None
+
+    def _led(self) -> Iterator[OpenUser]:
+        """Yield the user of the second deployment, if there is one: it does what this one does."""
+        if self.order.other is not None:
+            user = type(self)(self.environment)
+            user._given = replace(  # noqa: SLF001
+                self.order, reach=self.order.other, other=None, levels=None, witness=None
+            )
+            user.on_start()
+            yield user
 
     def next_key(self) -> str:
         """Return a key; all of them in turn."""
@@ -131,9 +164,14 @@ class OpenUser(User):
         self._arrivals.join(timeout=_DRAIN_S)
         self._arrivals.kill()
         self._arrivals.join()  # what was cut off is counted too
-        self.environment.events.request.remove_listener(self.tally.took)
-        self.client.close()
-        result = self.tally.result(tenant=self.tenant, judged=self.judged, ended=self._ended)
+        if self._beside is not None:
+            self._beside.stop()
+        other: LoadResult | None = None
+        for user in self._users[::-1]:
+            user.client.close()
+            other = result = user.tally.result(
+                tenant=user.tenant, judged=self.judged, ended=self._ended, last=self._due, other=other
+            )
         options = self.environment.parsed_options
         if options is not None and options.result:
             write_result(result, Path(options.result))
@@ -142,7 +180,7 @@ class OpenUser(User):
 
     def _serve(self, function: Step[Any], name: str, due: float) -> None:
         arrival = Arrival(self, name, due)
-        self.tally.begun(time.perf_counter() - due)
+        self.tally.begun(due - self.tally.began, time.perf_counter() - due)
         wrong: BaseException | None = None
         try:
             function(self, arrival)
@@ -152,16 +190,18 @@ class OpenUser(User):
             wrong = error
         taken_s = (arrival.answered or time.perf_counter()) - due
         # Counting comes after what else has been answered by now was read: it must not wait for the counting.
-        self._arrivals.spawn(self._report, arrival, taken_s, wrong)
+        self._arrivals.spawn(self._report, arrival, taken_s * 1000, wrong)
 
-    def _report(self, arrival: Arrival, taken_s: float, wrong: BaseException | None) -> None:
+    def _report(self, arrival: Arrival, taken_ms: float, wrong: BaseException | None) -> None:
+        due = arrival.due - self.tally.began
+        self.tally.took(arrival.name, taken_ms, wrong, status=arrival.status, due=due)
         self.environment.events.request.fire(
             request_type=arrival.method,
             name=arrival.name,
-            response_time=taken_s * 1000,
+            response_time=taken_ms,
             response_length=arrival.size,
             exception=wrong,
-            context={"due": arrival.due - self.tally.began, "status": arrival.status},
+            context={},
             start_time=time.time(),
         )
 

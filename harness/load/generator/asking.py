@@ -11,7 +11,7 @@ import gevent.ssl
 import orjson
 from geventhttpclient.client import HTTPClient
 
-from harness.load.order import Reach
+from harness.load.order import Reach, Witness
 
 if TYPE_CHECKING:
     from harness.load.generator.arrivals import OpenUser
@@ -71,8 +71,8 @@ class Arrival:
         return orjson.loads(answer)
 
 
-def client_for(reach: Reach) -> HTTPClient:
-    """Return the connections to a deployment; its certificate is checked against the root and the name."""
+def client_for(reach: Reach | Witness) -> HTTPClient:
+    """Return the connections to a server; its certificate is checked against the root and the name."""
     parts = urlsplit(reach.base_url)
     secure = parts.scheme == "https"
     port = parts.port or (443 if secure else 80)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from harness.load.levels import broken, rows, unfit
+from harness.load.decision import decide
+from harness.load.levels import rows, undelivered
 from harness.load.records import LoadResult
 from harness.policy import load_policy
 
 
 def conclude(result: LoadResult, profile: str) -> int:
-    """Print what a run came to; return 0 within the service levels, 1 outside, 2 without a verdict.
+    """Print what a run came to; return 0 within the service levels, 2 without a verdict.
 
     profile: whose levels they are; "" prints and decides nothing.
     """
@@ -25,10 +26,12 @@ def conclude(result: LoadResult, profile: str) -> int:
     if not result.judged:
         say(f"{result.served:.1f} requests a second were answered rightly in the second half\n")
         return 0
-    if reason := unfit(result, levels):
+    decision = decide([result], levels)
+    if reason := undelivered(result) or decision.undecided():
         say(f"no verdict: {reason}\n")
         return 2
-    found = broken(result, levels)
-    say("".join(f"outside of the service levels of {profile}: {one}\n" for one in found))
-    say("" if found else f"within the service levels of {profile}\n")
-    return 1 if found else 0
+    for level in decision.broken():
+        # Without a witness nobody knows whether the machine was to blame.
+        say(f"no verdict: {level}, and no witness stood beside it; `harness load` brings one\n")
+    say("" if decision.broken() else f"within the service levels of {profile}\n")
+    return 2 if decision.broken() else 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from math import ceil
-from typing import Any
 
+from harness.load.early import Early
 from harness.load.histogram import Histogram
 from harness.load.machine import Processors
 from harness.load.order import Order
 from harness.load.records import LoadResult, Second, StepCount, Writes
+from harness.load.slices import Slices
 
 
 class Tally:
@@ -18,6 +19,8 @@ class Tally:
 
     def __init__(self, order: Order, scenario: str, *, planned: int, began: float) -> None:
         self._order = order
+        self.slices = Slices("target", "witness") if order.witness else Slices("target")
+        self._early = Early(order, began) if order.levels else None
         self._scenario = scenario
         self._planned = planned
         self.began = began
@@ -35,22 +38,24 @@ class Tally:
         self._acknowledged: dict[str, list[str]] = defaultdict(list)
         self._unknown: dict[str, list[str]] = defaultdict(list)
 
-    def begun(self, late_s: float) -> None:
+    @property
+    def decided(self) -> bool:
+        """Whether the slices that are over decide the service levels that the run is about."""
+        if self._early is not None:
+            self._early.take(self.slices.over())
+        return self._early is not None and self._early.decided
+
+    def begun(self, due: float, late_s: float) -> None:
         """Count a request that is begun now, so many seconds after it was due."""
         self._offered += 1
         self._lag.record(late_s * 1000)
+        self.slices.begun(due, late_s)
 
     def took(
-        self,
-        *,
-        name: str,
-        response_time: float,
-        exception: BaseException | None,
-        context: dict[str, Any],
-        **_: Any,
+        self, name: str, response_time: float, exception: BaseException | None, *, status: int, due: float
     ) -> None:
-        """Listen to Locust's `request` event."""
-        status, due = int(context.get("status", 0)), float(context.get("due", 0.0))
+        """Count the end of a request. response_time: milliseconds from when it was due."""
+        self.slices.answered(due, name, response_time, failed=exception is not None)
         self._statuses[name][str(status)] += 1
         self._latency[name].record(response_time)
         self._by_due[int(due)].append(response_time)
@@ -71,15 +76,18 @@ class Tally:
         elif status == 0 or status >= 500:
             self._unknown[kind].append(written)
 
-    def result(self, *, tenant: str, judged: bool, ended: str) -> LoadResult:
-        """Return what it came to."""
+    def result(
+        self, *, tenant: str, judged: bool, ended: str, last: float, other: LoadResult | None
+    ) -> LoadResult:
+        """Return what it came to. last: `time.perf_counter()` second at which the last request was due."""
+        early = self.decided and not ended
         return LoadResult(
             scenario=self._scenario,
             rate=self._order.rate,
-            for_s=self._order.for_s,
+            for_s=min(round(last - self.began, 3), self._order.for_s) if early else self._order.for_s,
             tenant=tenant,
             judged=judged,
-            planned=self._planned,
+            planned=self._offered if early else self._planned,
             offered=self._offered,
             completed=self._completed,
             elapsed_s=round(time.perf_counter() - self.began, 3),
@@ -92,6 +100,10 @@ class Tally:
                 for kind in sorted({*self._acknowledged, *self._unknown})
             },
             ended=ended,
+            slices=self.slices.all(),
+            began=self.began,
+            witness=self._order.witness.how if self._order.witness else "",
+            other=other,
         )
 
     def _step(self, name: str) -> StepCount:

@@ -15,12 +15,13 @@ from rich.console import Console
 from harness import standing, watchdog
 from harness.commands import keeping
 from harness.commands import load as command
+from harness.disturbance import Moment
 from harness.errors import HarnessError, UserError
 from harness.load.records import LoadResult
 from harness.options import Options
 from harness.policy import load_policy
 from harness.workspace import DIRECTORY_VARIABLE
-from tests.harness.load.results import encoded, result, step
+from tests.harness.load.slices import BUSY, CALM, measured
 
 TESTING = Options(profiles=("testing",))
 STEPS = load_policy("testing").service_levels.steps
@@ -57,7 +58,7 @@ def test_it_uses_what_is_up_and_leaves_it_up(screen: Console) -> None:
         assert "At the testing that `harness up` brought up." in said
         assert "20 of 20 planned requests begun" in said
         assert "20 answered, 0 wrong" in said
-        assert "No verdict: too few samples" in said
+        assert "No verdict: not decided after" in said
         assert standing.reach("testing").key not in said.partition("Remove it with")[2]
         assert len(standing.standing()) == 1
     finally:
@@ -98,26 +99,26 @@ def test_a_target_that_is_not_up_is_named(
         command.load("steady", elsewhere, screen, **FEW)
 
 
-def _ran(**given: Any) -> LoadResult:
-    took = given.pop("took", 1.0)
-    return result(steps=tuple(step(name, [took] * 400, given.pop("errors", None)) for name in STEPS), **given)
+def _ran(slices: int = 60, took: float = 1.0, moment: Moment = CALM, **given: Any) -> LoadResult:
+    failed = given.pop("failed", 0)
+    latencies = {name: [took] * 10 for name in STEPS}
+    return replace(measured(slices, latencies, failed=failed, moment=moment), **given)
 
 
 @pytest.mark.parametrize(
-    ("given", "status", "told"),
+    ("run", "status", "told"),
     [
-        ({}, 0, "Within the service levels of testing."),
-        ({"took": 400.0}, 1, "Outside of the service levels of testing: start: p95 is 400."),
-        ({"errors": {"Wrong: status 503": 9}}, 1, "requests failed (9 Wrong: status 503)"),
-        ({"lag": encoded([30.0] * 100)}, 2, "No verdict: the generator was too slow"),
-        ({"planned": 9999}, 2, "No verdict: the generator was too slow"),
-        ({"judged": False, "took": 400.0}, 0, "No service level is promised"),
+        (_ran(), 0, "Within the service levels of testing."),
+        (_ran(took=400.0), 1, "Outside of the service levels of testing: start: p95 is 400."),
+        (_ran(failed=1), 1, "requests failed, 0.10% are allowed"),
+        (_ran(took=400.0, moment=BUSY), 2, "No verdict: not decided after 30 s; 60 of 60 slices"),
+        (_ran(slices=4), 2, "No verdict: not decided after 2 s; too few requests"),
+        (_ran(planned=9999), 2, "No verdict: the generator was too slow"),
+        (_ran(judged=False, took=400.0), 0, "No service level is promised"),
     ],
 )
-def test_the_exit_status_is_the_verdict(
-    screen: Console, given: dict[str, Any], status: int, told: str
-) -> None:
+def test_the_exit_status_is_the_verdict(screen: Console, run: LoadResult, status: int, told: str) -> None:
     levels = load_policy("testing").service_levels
 
-    assert command._decide(_ran(**given), levels, "testing", screen) == status
+    assert command._decide(run, levels, "testing", screen) == status
     assert told in text(screen)

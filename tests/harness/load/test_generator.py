@@ -14,9 +14,12 @@ import pytest
 from harness import watchdog
 from harness.errors import ProbeFailed, UserError
 from harness.load import running
-from harness.load.levels import late, undelivered
-from harness.load.order import Order
+from harness.load.decision import decide
+from harness.load.levels import undelivered
+from harness.load.order import Order, Witness
 from harness.load.running import find_scenario, generate
+from harness.policy.levels import Latency
+from harness.runtimes.witness import local_witness
 from harness.workspace import DIRECTORY_VARIABLE, Workspace
 from tests.harness.load.conftest import Remembering
 from tests.harness.load.results import LEVELS
@@ -130,7 +133,53 @@ def test_a_slow_generator_says_so(order: Order, tmp_path: Path) -> None:
 
     result = generate(find_scenario(str(busy)), order)
 
-    assert "the generator was too slow" in late(result, LEVELS)
+    assert "the generator was more than 2 ms late" in decide([result], LEVELS).disturbances()
+
+
+def test_the_witness_is_asked_as_often_in_the_same_slices(order: Order, remembering: Remembering) -> None:
+    with local_witness() as witness:
+        result = generate(find_scenario("steady"), replace(order, witness=witness))
+
+    assert result.witness == "a process of this machine"
+    assert sum(len(one.witness) for one in result.slices) == pytest.approx(50, abs=2)
+    assert sum(one.requests for one in result.slices) == 50
+    assert all(0 < value < 10_000 for one in result.slices for value in one.witness)
+    began, ended = result.moments[0].began, result.moments[-1].ended
+    assert began < result.began < ended, "its moments are those of the run"
+
+
+def test_a_witness_that_does_not_answer_was_not_quick(order: Order, remembering: Remembering) -> None:
+    nobody = Witness(base_url="http://127.0.0.1:9", host="127.0.0.1", how="nobody")
+
+    result = generate(find_scenario("steady"), replace(order, witness=nobody))
+
+    assert {value for one in result.slices for value in one.witness} == {10_000.0}
+
+
+def test_it_ends_as_soon_as_the_levels_are_decided(order: Order, little: Any) -> None:
+    little.delays = lambda request: 0.3 if request["path"] != "/admin/api-keys" else 0.0
+    steps = {name: Latency(p95_ms=20.0, p99_ms=40.0) for name in ("start", "end", "read", "list")}
+    levels = replace(LEVELS, steps=steps)
+
+    result = generate(find_scenario("steady"), replace(order, for_s=60.0, levels=levels))
+
+    assert decide([result], levels).broken("latency")
+    assert result.for_s < 50
+    assert result.planned == result.offered
+    assert undelivered(result) == ""
+
+
+def test_a_second_deployment_is_asked_for_the_same_at_the_same_moments(
+    order: Order, remembering: Remembering
+) -> None:
+    result = generate(find_scenario("steady"), replace(order, other=order.reach))
+
+    assert result.other is not None
+    assert result.other.offered == result.offered == 50
+    for mine, other in zip(result.slices, result.other.slices, strict=True):
+        counts = [{step: len(found) for step, found in one.latencies.items()} for one in (mine, other)]
+        assert sum(counts[0].values()) == sum(counts[1].values())
+    assert result.other.tenant != result.tenant
 
 
 def test_a_target_without_administration_has_one_key(order: Order, remembering: Remembering) -> None:

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from harness.catalogue import load
-from harness.load.binomial import at_least
-from harness.load.levels import ALPHA
+from harness.load.decision import LONGEST, Decision
+from harness.load.records import SLICE_S, Slice
 from harness.policy import load_policies, load_policy
 from harness.profiles import PROFILES
 
@@ -148,10 +148,18 @@ def test_the_promise_is_measured_on_enough_requests_of_each_step(policy):
 @every_profile
 def test_the_promise_tells_a_stall_of_one_request_in_a_hundred_from_chance(policy):
     levels = policy.service_levels
-    requests = round(levels.rate * levels.for_s)
+    decision = Decision(levels)
+    each = round(levels.rate * SLICE_S / len(levels.steps))
+    sent = 0
+    for number in range(int(LONGEST * levels.for_s / SLICE_S)):
+        found = {}
+        for step in levels.steps:
+            found[step] = tuple(40.5 if n % 100 == 0 else 5.0 for n in range(sent + 1, sent + each + 1))
+            sent += each
+        decision.take(Slice(number=number, latencies=found))
 
     assert levels.tail.most_ms <= 40
-    assert at_least(requests // 100, requests, levels.tail.share) < ALPHA
+    assert [level.name for level in decision.broken()] == [f"all steps: p{100 * (1 - levels.tail.share):g}"]
 
 
 def test_no_profiles_quota_is_stricter_than_productions():

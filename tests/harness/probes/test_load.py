@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,19 +19,21 @@ from harness.probes import load as probe
 from harness.probes.load import LoadProbe
 from harness.probes.pace import Pace
 from harness.records import Measurement, Observation
-from tests.harness.load.results import encoded, result, step
+from tests.harness.load.results import step
+from tests.harness.load.slices import BUSY, measured
 
 POLICY = load_policy("production")
-GOOD = [5.0] * 400
 STEPS = tuple(POLICY.service_levels.steps)
+GOOD = {name: [5.0] * 10 for name in STEPS}
+SLOW = {name: [500.0] * 10 for name in STEPS}
 
 
-def ran(**given: Any) -> LoadResult:
-    slow = given.pop("slow", False)
-    return result(steps=tuple(step(name, [500.0] * 400 if slow else GOOD) for name in STEPS), **given)
-
-
-LATE = {"lag": encoded([9.0] * 100)}
+def ran(slices: int = 60, latencies: Mapping[str, Sequence[float]] = GOOD, **given: Any) -> LoadResult:
+    """A run of 20 requests of each step a second."""
+    steps = tuple(step(name, [*found] * slices) for name, found in latencies.items())
+    count = sum(one.requests for one in steps)
+    taken = measured(slices, latencies, **given)
+    return replace(taken, steps=steps, planned=count, offered=count, completed=count)
 
 
 class Generator:
@@ -86,50 +89,80 @@ def test_what_it_came_to_is_evidence(load: LoadProbe, generator: Generator, reco
 
     seen, *times = recorder.telling()
     assert isinstance(seen, Observation)
-    assert (seen.data["planned"], seen.data["failed"]) == (1600, 0)
-    assert [one.samples for one in times if isinstance(one, Measurement)] == [400] * len(STEPS) + [1600]
+    assert (seen.data["planned"], seen.data["failed"]) == (2400, 0)
+    assert [one.samples for one in times if isinstance(one, Measurement)] == [600] * len(STEPS) + [2400]
 
 
 @pytest.mark.parametrize(
-    ("results", "runs"),
+    ("results", "verdict"),
     [
-        ([ran()], 1),
-        ([ran(**LATE), ran()], 2),
-        ([ran(slow=True), ran()], 2),
-        ([ran(slow=True), ran(slow=True), ran()], 2),
-        ([ran(**LATE), ran(**LATE), ran(**LATE), ran()], 3),
-        ([ran(**LATE), ran(slow=True), ran(slow=True), ran()], 3),
+        ([ran()], "holds"),
+        ([ran(latencies=SLOW)], "broken"),
+        ([ran(30), ran(30)], "holds"),
+        ([ran(latencies=SLOW, moment=BUSY, witness=(50.0,)), ran()], "holds"),
+        ([ran(latencies=SLOW, moment=BUSY, witness=(50.0,)), ran(latencies=SLOW)], "broken"),
+        ([ran(latencies=SLOW, moment=BUSY, witness=(50.0,))] * 3, "open"),
     ],
 )
-def test_a_spoilt_run_is_tried_again_and_a_bad_one_confirmed(
-    load: LoadProbe, generator: Generator, quiet: list[str], results: list[LoadResult], runs: int
+def test_tries_go_on_until_they_decide_together_three_at_most(
+    load: LoadProbe, generator: Generator, quiet: list[str], results: list[LoadResult], verdict: str
 ) -> None:
-    generator.results = results
+    generator.results = [*results, ran(latencies=SLOW)]
 
-    assert load.measured() == results[runs - 1]
-    assert (len(generator.orders), len(quiet)) == (runs, runs)
+    measured = load.measured()
+
+    assert measured.tries == results
+    assert (len(generator.orders), len(quiet)) == (len(results), len(results))
+    broken, undecided = measured.broken("all"), measured.undecided("all")
+    assert ("broken" if broken else "open" if undecided else "holds") == verdict
+
+
+def test_each_try_has_a_witness_and_ends_as_soon_as_the_levels_are_decided(
+    load: LoadProbe, generator: Generator
+) -> None:
+    generator.results = [ran()]
+
+    load.measured("errors")
+
+    (order,) = generator.orders
+    assert order.witness is not None
+    assert (order.levels, order.kind) == (POLICY.service_levels, "errors")
+    assert order.for_s > POLICY.service_levels.for_s
 
 
 def test_the_checks_of_a_deployment_share_one_measurement(
     load: LoadProbe, generator: Generator, recorder: Recorder
 ) -> None:
     generator.results = [ran()]
-    load.measured()
+    first = load.measured("latency")
     taken = recorder.total
 
-    assert load.measured() == ran()
+    assert load.measured("errors") is first
     assert len(generator.orders) == 1
     assert recorder.total == 2 * taken, "and each has the evidence"
 
 
-FAILED = {"steps": (step("start", GOOD, {"Wrong: status 503": 40}),)}
+def test_another_check_goes_on_where_its_levels_are_not_decided(
+    load: LoadProbe, generator: Generator
+) -> None:
+    generator.results = [ran(20, SLOW), ran()]
+
+    assert load.measured("latency").broken("latency")
+    assert len(generator.orders) == 1
+    assert load.measured("errors").undecided("errors") == ""
+    assert len(generator.orders) == 2
+
+
+def test_a_load_that_did_not_happen_is_no_verdict(load: LoadProbe, generator: Generator) -> None:
+    generator.results = [replace(ran(), ended="it was stopped")]
+
+    assert load.measured().undecided("all") == "the generator ended early: it was stopped"
 
 
 @pytest.mark.parametrize(
-    ("results", "runs"),
-    [([ran()], []), ([result(**FAILED), ran()], ["alone"]), ([ran(planned=9999), ran()], ["alone"])],
+    ("results", "runs"), [([ran()], []), ([replace(ran(), planned=9999), ran()], ["alone"])]
 )
-def test_what_does_not_depend_on_the_clock_needs_no_quiet_unless_it_fails(
+def test_what_is_stored_needs_no_quiet_unless_the_load_did_not_happen(
     load: LoadProbe, generator: Generator, quiet: list[str], results: list[LoadResult], runs: list[str]
 ) -> None:
     generator.results = results
@@ -137,11 +170,15 @@ def test_what_does_not_depend_on_the_clock_needs_no_quiet_unless_it_fails(
     assert load.delivered(800) == results[-1]
     assert quiet == runs
     assert {one.for_s for one in generator.orders} == {800 / POLICY.service_levels.rate}
+    assert {one.witness for one in generator.orders} == {None}
 
 
-def test_what_was_measured_is_also_what_was_delivered(load: LoadProbe, generator: Generator) -> None:
+@pytest.mark.parametrize(("requests", "runs"), [(800, 1), (2401, 2)])
+def test_what_was_measured_is_also_what_was_delivered_where_it_is_enough(
+    load: LoadProbe, generator: Generator, requests: int, runs: int
+) -> None:
     generator.results = [ran()]
     load.measured()
 
-    assert load.delivered(800) == ran()
-    assert len(generator.orders) == 1
+    assert load.delivered(requests) == ran()
+    assert len(generator.orders) == runs
