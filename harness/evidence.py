@@ -36,15 +36,14 @@ class Recorder:
     """One check's evidence, in the order in which it was taken, and its spans of waiting.
 
     deadline: `time.monotonic()` second at which the check is to have ended.
-    alone: whether nothing else of the run uses the machine, this time. Safe to use from several threads.
     uses: the costly things that it has used. refused: those that the run's depth leaves out.
+    Safe to use from several threads.
     """
 
     def __init__(self, *, deadline: float = float("inf"), refused: frozenset[Use] = frozenset()) -> None:
         self.deadline = deadline
         self.refused = refused
         self.uses: set[Use] = set()
-        self.alone = False
         self._lock = threading.Lock()
         self._evidence: list[Evidence | Callable[[], Evidence]] = []
         self._spans: dict[Purpose, list[tuple[float, float]]] = {"target": [], "demanded": []}

@@ -12,7 +12,14 @@ class NotVerified(Exception):
 
 
 class TooSlow(NotVerified):
-    """Nothing could be decided for want of time, which other work on the machine may have taken."""
+    """Something took longer than it may, for which other work on the machine may be to blame.
+
+    failure: it is the target's own fault where nothing else was at work.
+    """
+
+    def __init__(self, reason: str, *, failure: bool = False) -> None:
+        super().__init__(reason)
+        self.failure = failure
 
 
 class LeftOut(Exception):
@@ -63,8 +70,7 @@ def floor(reached: object, reason: str) -> None:
 def in_time(reached: object, reason: str) -> None:
     """Demand that the stimulus happened in the time that there was for it.
 
-    Where it did not, the check is tried once more while nothing else of the run uses the machine; what then
-    is too slow again is `not-verified`.
+    Where it did not, the check is tried again (`harness.retrying`). What remains too slow is `not-verified`.
     """
     if not reached:
         raise TooSlow(reason)
@@ -73,9 +79,8 @@ def in_time(reached: object, reason: str) -> None:
 def prompt(held: object, message: str) -> None:
     """Demand of the target that it was quick enough.
 
-    Beside other work it may not have been to blame: the check is then tried once more while nothing else of
-    the run uses the machine, and fails if that does not help.
+    Where it was not, the check is tried again (`harness.retrying`). It fails where nothing but the target was
+    at work.
     """
-    recorder = current()
     if not held:
-        raise AssertionError(message) if recorder is None or recorder.alone else TooSlow(message)
+        raise TooSlow(message, failure=True)

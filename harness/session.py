@@ -17,7 +17,7 @@ from harness.assembly import Assembly
 from harness.declared import DeclaredCheck
 from harness.deployments import Deployments
 from harness.errors import HarnessError
-from harness.evidence import current, waited
+from harness.evidence import waited
 from harness.journal import JournalFull, Writer, now
 from harness.outcome import not_applicable, not_verified
 from harness.planning import Need, Refusal, twin
@@ -136,13 +136,10 @@ class Session:
 
     @contextmanager
     def again(self) -> Iterator[None]:
-        """Have the machine for a second try of the trial at hand, what the first one left taken back."""
+        """Have the machine for another try of the trial at hand, what the last one left taken back."""
         for site in self._used:
             site.forget()
-        recorder = current()
         with self.quiet():
-            if recorder is not None:
-                recorder.alone = True
             yield
 
     def site(self, trial: Trial) -> Site:

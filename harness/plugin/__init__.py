@@ -10,6 +10,7 @@ import contextlib
 import inspect
 import signal
 from collections.abc import Generator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from harness import collection, planning
 from harness.assembly import Assembly
 from harness.declare import declaration_of
 from harness.errors import HarnessError, UserError
-from harness.evidence import record, recording
+from harness.evidence import recording
 from harness.journal import JournalFull, now
 from harness.outcome import TooSlow
 from harness.planning import Case
@@ -31,7 +32,8 @@ from harness.plugin.items import collects_suites, in_suites, is_check, is_whole,
 from harness.plugin.scheduling import PLAN, PoolScheduling
 from harness.plugin.showing import pytest_report_teststatus as pytest_report_teststatus
 from harness.plugin.showing import show, show_spared
-from harness.records import Event, Observation
+from harness.records import Event
+from harness.retrying import retry
 from harness.session import Session, segment_name
 from harness.summary import Outcome, conclude
 from harness.target import Address
@@ -184,17 +186,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Try a check that was too slow for a verdict once more, with the machine to itself."""
+    """Try a check that was too slow for a verdict again, with the machine to itself."""
     if TRIAL not in pyfuncitem.stash:
         return (yield)
     try:
         return (yield)
     except TooSlow as first:
-        with pyfuncitem.config.stash[SESSION].again():
-            record(Observation(subject="tried again with the machine to itself", data={"why": str(first)}))
-            given = inspect.signature(pyfuncitem.function).parameters
-            pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in given})
-            return True
+        given = inspect.signature(pyfuncitem.function).parameters
+        attempt = partial(pyfuncitem.obj, **{name: pyfuncitem.funcargs[name] for name in given})
+        retry(first, attempt, pyfuncitem.config.stash[SESSION].again)
+        return True
 
 
 @pytest.fixture
