@@ -31,6 +31,8 @@ LATE: Final = 0.1
 # A request passes as many processes on its way: edge, worker, database, and back. Each may have to wait as
 # long as the witness had to, which is one.
 EXCUSED: Final = 5.0
+_PATIENCE: Final = 20
+_HOPE: Final = 0.1
 _SHOWN: Final = 3
 
 
@@ -116,6 +118,7 @@ class Decision:
         self.requests: Counter[str] = Counter()  # by step, in the slices that count for the target
         self.slices = 0
         self.aside = 0  # slices that do not count in full
+        self.credited = 0  # slices that count for the target
         self.witness = 0  # slices in which it was not quick
         self.late = 0  # slices in which the generator was late
         self.moments: list[Moment] = []  # those in which something else took time from the run
@@ -127,6 +130,7 @@ class Decision:
         self.aside += bool(foreign or lost_ms)
         self.moments += [moment for moment in foreign if moment not in self.moments[-2:]]
         charged, credited = not foreign, not (foreign and lost_ms)
+        self.credited += credited
         if credited:
             self.requests.update({step: len(found) for step, found in one.latencies.items()})
         for level in self.levels:
@@ -152,6 +156,11 @@ class Decision:
     def decided(self, kind: Kind = "all") -> bool:
         """Whether one level is broken, or all hold."""
         return bool(self.broken(kind)) or not (self._few(kind) or self._open(kind))
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether hardly any slice counts: it is better tried again later than gone on with."""
+        return self.slices >= _PATIENCE and self.credited < _HOPE * self.slices
 
     def undecided(self, kind: Kind = "all") -> str:
         """Return why there is no verdict, with what was seen; "" where there is one."""

@@ -1,4 +1,4 @@
-"""Whether a run has decided what it is about, while it is under way."""
+"""Whether a run has decided what it is about, or can decide nothing, while it is under way."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Early:
     def __init__(self, order: Order, began: float) -> None:
         """began: when the plan did, in seconds of the monotonic clock."""
         assert order.levels is not None, "only a run with levels can decide anything"
-        self.decided = False
+        self.over = False
         self._decision = Decision(order.levels)
         self._kind = order.kind
         self._began = began
@@ -33,7 +33,7 @@ class Early:
         while self._waiting and self._known(self._waiting[0]):
             one = self._waiting.popleft()
             self._decision.take(one, during(one, self._began, self._moments))
-            self.decided = self._decision.decided(self._kind)
+            self.over = self._decision.decided(self._kind) or self._decision.hopeless
 
     def _known(self, one: Slice) -> bool:
         if self._following is None:

@@ -112,7 +112,7 @@ class OpenUser(User):
 
     def wait_time(self) -> float:
         """Return the seconds until the next request is due. Raises StopUser after the last one."""
-        due = None if self.tally.decided else next(self._plan, None)
+        due = None if self.tally.early else next(self._plan, None)
         if due is None:
             self._ended = ""
             raise StopUser

@@ -39,11 +39,11 @@ class Tally:
         self._unknown: dict[str, list[str]] = defaultdict(list)
 
     @property
-    def decided(self) -> bool:
-        """Whether the slices that are over decide the service levels that the run is about."""
+    def early(self) -> bool:
+        """Whether the run may end before its plan does."""
         if self._early is not None:
             self._early.take(self.slices.over())
-        return self._early is not None and self._early.decided
+        return self._early is not None and self._early.over
 
     def begun(self, due: float, late_s: float) -> None:
         """Count a request that is begun now, so many seconds after it was due."""
@@ -80,7 +80,7 @@ class Tally:
         self, *, tenant: str, judged: bool, ended: str, last: float, other: LoadResult | None
     ) -> LoadResult:
         """Return what it came to. last: `time.perf_counter()` second at which the last request was due."""
-        early = self.decided and not ended
+        early = self.early and not ended
         return LoadResult(
             scenario=self._scenario,
             rate=self._order.rate,

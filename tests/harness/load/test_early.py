@@ -37,18 +37,30 @@ def test_slices_wait_for_what_the_machine_did_in_them(
     early = Early(replace(ORDER, moments=str(file)), BEGAN)
 
     early.take(slice_(number, SLOW) for number in range(20))
-    assert not early.decided, "it is not known what the machine did"
+    assert not early.over, "it is not known what the machine did"
     write(file, moment, 19)
     early.take([])
 
-    assert early.decided == decided
+    assert early.over == decided
 
 
 def test_where_nobody_looks_at_the_machine_slices_decide_alone() -> None:
     early = Early(ORDER, BEGAN)
 
     early.take(slice_(number, SLOW) for number in range(4))
-    assert not early.decided
+    assert not early.over
     early.take(slice_(number, SLOW) for number in range(4, 20))
 
-    assert early.decided
+    assert early.over
+
+
+def test_where_every_slice_is_disturbed_it_ends_to_be_tried_again(tmp_path: Path) -> None:
+    file = tmp_path / "moments"
+    early = Early(replace(ORDER, moments=str(file)), BEGAN)
+    write(file, BUSY, 30)
+
+    early.take(slice_(number, witness=(90.0,)) for number in range(19))
+    assert not early.over
+    early.take([slice_(19, witness=(90.0,))])
+
+    assert early.over

@@ -15,6 +15,7 @@ from typing import Any, cast
 import pytest
 
 from harness.defects import CLEAN, Variation, container, edit, secret, setting
+from harness.disturbance import watching
 from harness.errors import ContractError, DeploymentFailed, HarnessError, ProbeFailed
 from harness.runtimes import IMAGE, CannotShow, Deployment, Specification, containers
 from harness.runtimes.containers import ContainersRuntime
@@ -116,6 +117,18 @@ def test_a_witness_of_one_server_is_a_container_in_its_network(own: ContainersRu
         assert ask(witness.base_url, None, "/written") == {}
     assert [box.id for box in own.engine.boxes()] == [deployment.box.id]  # type: ignore[attr-defined]
     deployment.stop()
+
+
+@pytest.mark.parametrize("this_run", [True, False])
+def test_what_runs_in_a_container_is_the_runs_own_work_by_its_label(
+    production: Deployment, workspace: Workspace, *, this_run: bool
+) -> None:
+    container = production.inspect()["container"]
+    assert isinstance(container, dict)
+    pid = str(container["State"]["Pid"])
+    processes = watching.Processes(workspace.run_id if this_run else "another-run")
+
+    assert processes._is_own((pid, watching._stat(pid)[20]), "python") is this_run
 
 
 def test_where_the_image_has_no_python_the_witness_is_a_process(
