@@ -32,6 +32,7 @@ from harness.probes.logs import LogProbe
 from harness.probes.openapi import OpenApiProbe
 from harness.probes.pace import Pace
 from harness.probes.packages import PackageProbe
+from harness.probes.pressure import PressureProbe
 from harness.probes.processes import ProcessProbe
 from harness.probes.raw import RawProbe
 from harness.probes.readback import ReadBackProbe
@@ -123,6 +124,7 @@ class Site:
         self.stream = StreamProbe(deployment, auth_header=auth_header)
         self.faults = Faults(deployment)
         self.credentials = Credentials(self.http, contract, deployment.api_key)
+        self.pressure = PressureProbe(deployment, contract=contract, credentials=self.credentials)
         self.readback = ReadBackProbe(self.http, self.burst, contract=contract, credentials=self.credentials)
         self.writes = WriteProbe(
             deployment, policy=policy, contract=contract, credentials=self.credentials, back=self.readback
@@ -139,6 +141,7 @@ class Site:
             quiet=quiet,
             # What was found behind a planted defect is to be found again, not remembered.
             corpus=None if self._setup.rehearsal else Corpus(),
+            until_failure=self._setup.rehearsal,  # one is enough for a planted defect to be caught
             target=self._setup.target.label if self._setup.target else "",
         )
 

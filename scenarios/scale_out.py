@@ -2,7 +2,6 @@
 
 The height is meant to be more than it can do, so that no service level is promised of this shape. Requests do
 not wait for answers, but queue where the bottleneck is: what is answered each second is then the capacity.
-With it at one replica, two and four, one has the scaling curve that the suites judge:
 
     harness load scale_out --rate 140 --for 12
 """

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Protocol
 
-from harness.load.records import LoadResult
+from harness.load.records import Writes
 from harness.site import Site
 
 SHOWN: Final = 3
 
 
-def sent(result: LoadResult) -> set[str]:
+class Written(Protocol):
+    """A run of load: the tenant that it wrote for, and what became of its writes, by their kind."""
+
+    @property
+    def tenant(self) -> str: ...
+
+    @property
+    def writes(self) -> Mapping[str, Writes]: ...
+
+
+def sent(result: Written) -> set[str]:
     """Return every recording that a run may have written, whether or not it was answered."""
     return {one for writes in result.writes.values() for one in (*writes.acknowledged, *writes.unknown)}
 
 
-def assert_listed(site: Site, result: LoadResult) -> None:
+def assert_listed(site: Site, result: Written) -> None:
     """Assert that the run's tenant lists what was acknowledged, each once, and nothing that was not sent."""
     listed = site.readback.listed(result.tenant)
 

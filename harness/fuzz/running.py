@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -33,16 +33,17 @@ def in_silence(cases: int, failures: int) -> None:
     """Tell nobody."""
 
 
-def fuzz(order: Order, *, progress: Progress = in_silence) -> FuzzResult:
+def fuzz(order: Order, *, progress: Progress = in_silence, until_failure: bool = False) -> FuzzResult:
     """Run a campaign to its end. progress: is told the numbers of cases and of failures so far.
 
+    until_failure: end it with the first failure that has failed again when it was repeated.
     Raises `ProbeFailed` for a description that cannot be read, and where the campaign itself broke.
     """
     with Workspace.open() as space, TemporaryDirectory(prefix="fuzz-", dir=space.root) as made:
         folder = Path(made)
         asked, said = folder / "order.json", folder / "stderr"
         write_secretly(order, asked)
-        follower = _Follower(order, progress)
+        follower = _Follower(order, progress, until_failure=until_failure)
         with said.open("wb") as log:
             status = _followed(asked, folder, log.fileno(), order.budget_s + _AROUND_S, follower.take)
         if follower.refused:
@@ -57,8 +58,9 @@ def fuzz(order: Order, *, progress: Progress = in_silence) -> FuzzResult:
 class _Follower:
     """Makes a result of the lines that a campaign prints."""
 
-    def __init__(self, order: Order, progress: Progress) -> None:
+    def __init__(self, order: Order, progress: Progress, *, until_failure: bool) -> None:
         self._order = order
+        self._until_failure = until_failure
         self._progress = progress
         self._counts: dict[str, dict[Phase, Tally]] = {
             one.name: defaultdict(Tally) for one in order.operations
@@ -69,8 +71,8 @@ class _Follower:
         self.refused: tuple[str, str] | None = None
         self.cases = 0
 
-    def take(self, line: bytes) -> None:
-        """Read one line."""
+    def take(self, line: bytes) -> bool:
+        """Read one line; return whether more are wanted."""
         match orjson.loads(line):
             case {"case": [str(operation), phase, int(status), bool(success)]}:
                 tally = self._counts[operation][phase]
@@ -89,10 +91,15 @@ class _Follower:
                 self._elapsed_s = elapsed_s
             case other:
                 raise ProbeFailed(f"the fuzzer said what nobody asked for: {str(other)[:80]}")
+        return not self._enough
+
+    @property
+    def _enough(self) -> bool:
+        return self._until_failure and any(one.again for one in self._failures.values())
 
     def result(self, status: int) -> FuzzResult:
         """Return what it came to. status: with which the campaign ended."""
-        ended = "" if self._elapsed_s is not None else f"its process ended with status {status}"
+        cause = "one failure is enough" if self._enough else f"its process ended with status {status}"
         return FuzzResult(
             seed=self._order.seed,
             budget_s=self._order.budget_s,
@@ -100,12 +107,15 @@ class _Follower:
             counts={name: dict(found) for name, found in self._counts.items()},
             failures=tuple(failure for failure in self._failures.values() if failure.counts),
             trouble=tuple(self._trouble),
-            ended=ended,
+            ended="" if self._elapsed_s is not None else cause,
         )
 
 
-def _followed(asked: Path, folder: Path, log: int, limit_s: float, take: Callable[[bytes], Any]) -> int:
-    """Return the campaign's exit status. Its process ends with this call, however this call ends."""
+def _followed(asked: Path, folder: Path, log: int, limit_s: float, take: Callable[[bytes], bool]) -> int:
+    """Return the campaign's exit status. Its process ends with this call, however this call ends.
+
+    take: is given each line; the campaign is ended once it returns False.
+    """
     # What is asked for over a proxy of this machine would not be asked of the target.
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     with subprocess.Popen(  # noqa: S603
@@ -122,8 +132,9 @@ def _followed(asked: Path, folder: Path, log: int, limit_s: float, take: Callabl
         try:
             assert process.stdout is not None
             for line in process.stdout:
-                if line.endswith(b"\n"):  # else it was cut off in the middle
-                    take(line)
+                if line.endswith(b"\n") and not take(line):  # without an end it was cut off in the middle
+                    _kill(process)
+                    break
             return process.wait()
         finally:
             watch.cancel()

@@ -50,6 +50,7 @@ class FuzzProbe:
     """Fuzzes one deployment. corpus: of failures to begin with and to keep, None to do neither.
 
     quiet: a block in which nothing else of the run uses the machine.
+    until_failure: whether one failure is all that is looked for.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class FuzzProbe:
         pace: Pace,
         quiet: Callable[[], AbstractContextManager[None]],
         corpus: Corpus | None,
+        until_failure: bool,
         target: str,
     ) -> None:
         self._deployment = deployment
@@ -73,6 +75,7 @@ class FuzzProbe:
         self._pace = pace
         self._quiet = quiet
         self._corpus = corpus
+        self._until_failure = until_failure
         self._target = target
 
     def campaign(
@@ -91,7 +94,7 @@ class FuzzProbe:
         )
         self._pace.take("fuzz", order.per_address)  # what else was sent counts against the same quota
         with waiting_for_target():
-            result = fuzz(order, progress=progress)
+            result = fuzz(order, progress=progress, until_failure=self._until_failure)
         self._pace.take("fuzz", order.per_address)
         result = replace(result, failures=tuple(map(without_secrets, result.failures)))
         if self._corpus:

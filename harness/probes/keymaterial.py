@@ -31,8 +31,10 @@ _ISSUED: Final = {
     b"AIza": re.compile(rb"\bAIza[0-9A-Za-z_-]{35}"),
 }
 _VALUE: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
+# Looked for by what stands before them, which is rare; looked ahead at, as one may end where another begins.
+_GIVEN: Final = re.compile(rf"[:=]\s*[\"']?(?=({_VALUE.pattern}))")
 _NAME: Final = re.compile(
-    r"(?:key|secret|token|passw(?:or)?d|credential)[a-z0-9_-]{0,20}[\"']?\s*[:=]\s*[\"']?$", re.IGNORECASE
+    r"(?:key|secret|token|passw(?:or)?d|credential)[a-z0-9_-]{0,20}[\"']?\s*$", re.IGNORECASE
 )
 
 
@@ -59,8 +61,8 @@ def key_material(path: str, data: bytes) -> Iterator[str]:
 def named_secret(text: str) -> bool:
     """Whether a text gives a random value to something that is named like a secret: `API_KEY=...`."""
     return any(
-        looks_random(found[0]) and _NAME.search(text, max(found.start() - _BEFORE, 0), found.start())
-        for found in _VALUE.finditer(text)
+        _NAME.search(text, max(found.start() - _BEFORE, 0), found.start()) and looks_random(found[1])
+        for found in _GIVEN.finditer(text)
     )
 
 

@@ -1,82 +1,89 @@
-"""More load than a topology's replicas can carry, and what they carried of it."""
+"""Counts of replicas under pressure, in turn: the edge sends requests to some of those that are up."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Final
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Final, Self
 
-from harness.load.scaling import Stage
-from harness.probes.load import LoadProbe
-from harness.probes.topology import TopologyProbe, cgroup
+from harness.evidence import waiting_for_target
+from harness.load.machine import Processors
+from harness.load.scaling import MOST, Round, Slice
+from harness.probes.cpu import CpuMeter
+from harness.probes.pressure import Pressure
+from harness.runtimes import Deployment
 from harness.runtimes.part import Part
 
-_LOADED_S: Final = 6.0
-_OVER: Final = 1.4  # times what the replicas can do: a queue that forms, and not one that topples them
-_COST_S: Final = 0.006  # of processor time a request, before any was measured
-_TRIES: Final = 4
+_SETTLED_S: Final = 0.4  # until requests have spread over the replicas that get them anew
 
-_STEP_S: Final = 4.0
-_FIRST: Final = 0.85  # of what the replicas should be able to do
-_RISE: Final = 1.25
-_STEPS: Final = 9  # from the first, more than seven times as much
-_DOUBTS: Final = 2  # runs at one rate that has to be too much for it
+
+@contextmanager
+def with_share_of_cpu(replicas: Iterable[Part], share: float) -> Iterator[None]:
+    """Cut the quotas of replicas for the block: what they can do together must fit on this machine."""
+    with ExitStack() as stack:
+        for part in replicas:
+            stack.enter_context(part.with_share_of_cpu(share))
+        yield
 
 
 class ScalingProbe:
-    """Loads one deployment's replicas. It learns what a request costs."""
+    """Measures replicas of one deployment, all of them up, while they are under pressure; a context manager.
 
-    def __init__(self, load: LoadProbe, topology: TopologyProbe, *, cpus: float) -> None:
-        """cpus: processors that each replica is to have."""
-        self._load = load
-        self._topology = topology
-        self._cpus = cpus
-        self._cost_s = _COST_S
+    At its end all of them get requests again.
+    """
 
-    def overload(self) -> Stage:
-        """Ask more of the replicas there are than they can do; return what they did.
+    def __init__(self, deployment: Deployment, replicas: Sequence[Part]) -> None:
+        self._deployment = deployment
+        self._replicas = replicas
+        self._meters = [CpuMeter(part) for part in replicas]
 
-        Under too much load a server spends its time on what it cannot finish: what it then serves is less
-        than its capacity.
+    def rounds(
+        self,
+        counts: Sequence[int],
+        pressure: Pressure,
+        *,
+        slice_s: float,
+        until: Callable[[Sequence[Round]], object],
+    ) -> list[Round]:
+        """Measure each count of replicas, round after round, until that is enough, or there were `MOST`.
+
+        Every other round goes through the counts backwards, so that the edge changes as little as possible.
         """
-        replicas = self._topology.replicas()
-        for _ in range(_TRIES):
-            stage = self._loaded(replicas, _OVER * self._able(len(replicas)), _LOADED_S)
-            self._cost_s = stage.cost_s
-            # The first rate is a guess: where it was hardly too much, what a request cost says the next one.
-            if stage.held_back and not stage.kept_up:
-                break
-        return stage
+        found: list[Round] = []
+        while len(found) < MOST and not until(found):
+            order = counts if len(found) % 2 else [*reversed(counts)]
+            found.append({count: self.slice(count, pressure, slice_s) for count in order})
+        return found
 
-    def capacity(self) -> Stage:
-        """Ask ever more of the replicas there are, until it is too much; return that last run.
+    def slice(self, count: int, pressure: Pressure, for_s: float) -> Slice:
+        """Return what the first `count` replicas do for a while, the others getting no requests."""
+        with waiting_for_target():
+            self._deployment.prefer(self._replicas[:count])
+            time.sleep(_SETTLED_S)
+            return self._measured(self._meters[:count], pressure, for_s)
 
-        It carries the most that they kept up with before.
-        """
-        replicas = self._topology.replicas()
-        rate, most, doubts = _FIRST * self._able(len(replicas)), 0.0, 0
-        for _ in range(_STEPS):
-            stage = self._loaded(replicas, rate, _STEP_S)
-            if stage.kept_up:
-                self._cost_s = stage.cost_s
-                most, doubts, rate = stage.served, 0, rate * _RISE
-                continue
-            doubts += 1
-            if doubts == _DOUBTS:
-                break
-        return replace(stage, before=most)
+    def __enter__(self) -> Self:
+        return self
 
-    def _able(self, replicas: int) -> float:
-        """Return how many requests a second so many replicas have the processors for."""
-        return replicas * self._cpus / self._cost_s
+    def __exit__(
+        self, kind: type[BaseException] | None, cause: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._deployment.prefer(self._replicas)
 
-    def _loaded(self, replicas: tuple[Part, ...], rate: float, for_s: float) -> Stage:
-        before = [cgroup(part) for part in replicas]
-        result = self._load.run("scale_out", rate=round(rate, 1), for_s=for_s)
-        after = [cgroup(part) for part in replicas]
+    def _measured(self, meters: Sequence[CpuMeter], pressure: Pressure, for_s: float) -> Slice:
+        before, processors, began_s = [one.read() for one in meters], Processors(), time.monotonic()
+        time.sleep(for_s)
+        ended_s, idle, after = time.monotonic(), processors.idle, [one.read() for one in meters]
         pairs = [*zip(before, after, strict=True)]
-        return Stage(
-            replicas=len(replicas),
-            result=result,
-            throttled=min(now.throttled - then.throttled for then, now in pairs),
-            used_s=sum(now.usage_s - then.usage_s for then, now in pairs),
+        then, now = min(pairs, key=lambda pair: pair[1].throttled - pair[0].throttled)
+        return Slice(
+            replicas=len(meters),
+            for_s=ended_s - began_s,
+            served=pressure.served(began_s, ended_s),
+            periods=now.periods - then.periods,
+            throttled=now.throttled - then.throttled,
+            used_s=sum(later.usage_s - earlier.usage_s for earlier, later in pairs),
+            idle=idle,
         )

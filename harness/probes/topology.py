@@ -167,29 +167,6 @@ def next_hop() -> str | None:
     return socket.inet_ntoa(bytes.fromhex(hops[0])[::-1]) if hops else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CpuTime:
-    """What a control group counts. throttled: of its scheduling periods, those whose quota was used up."""
-
-    periods: int
-    throttled: int
-    usage_s: float
-
-
-def cgroup(part: Part) -> CpuTime:
-    """Return the processor time of a container so far. Raises NotVerified where the kernel does not tell."""
-    with waiting_for_target():
-        done = part.execute(("bash", "-c", _CPU_STAT))
-    told = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
-    try:
-        usage_s = int(told["usage_usec"]) / 1e6 if "usage_usec" in told else int(told["usage"]) / 1e9
-    except KeyError:
-        raise NotVerified(f"the control group of {part.service} tells no processor time") from None
-    return CpuTime(
-        periods=int(told.get("nr_periods", 0)), throttled=int(told.get("nr_throttled", 0)), usage_s=usage_s
-    )
-
-
 def burn(part: Part, seconds: float) -> None:
     """Keep more processes busy in a container than the machine has processors, for a while."""
     with waiting_for_target():
@@ -213,11 +190,6 @@ def devour(part: Part, most: int) -> int | None:
     return taken
 
 
-# The second version of control groups, else the first one.
-_CPU_STAT: Final = (
-    "cat /sys/fs/cgroup/cpu.stat 2>/dev/null"
-    " || (cat /sys/fs/cgroup/cpu/cpu.stat; echo usage $(cat /sys/fs/cgroup/cpuacct/cpuacct.usage))"
-)
 # Whoever runs as the same user may offer a process up; a container's first one takes the others along.
 _BURN: Final = """
 import os, sys, time

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import TracebackType
 from typing import Final, Self, Unpack
 
@@ -12,6 +13,7 @@ from harness.probes.exchange import record_exchange
 from harness.probes.message import Parts, compose
 from harness.probes.peer import Peer, replica_peers
 from harness.probes.reply import Reply
+from harness.probes.waiting import together
 from harness.probes.wire import Line
 from harness.records import Observation
 from harness.runtimes import Deployment
@@ -57,13 +59,15 @@ class Workers:
     def ask(self, method: str, path: str, **parts: Unpack[Parts]) -> list[Reply]:
         """Send the same request to each worker; return their answers, status 0 where a connection is gone."""
         request = compose(method, path, auth_header=self._auth_header, **parts)
-        replies = []
+        lines = [(peer, line) for (peer, _), line in self._lines.items()]
+        # All at once: workers that wait for what hangs are not waited for one after another.
         with waiting_for_target():
-            for (peer, _), line in self._lines.items():
-                replies.append((peer, _ask(line, request.encode(peer.authority), method)))
-        for peer, reply in replies:
+            replies = together(
+                *(partial(_ask, line, request.encode(peer.authority), method) for peer, line in lines)
+            )
+        for (peer, _), reply in zip(lines, replies, strict=True):
             record_exchange(peer, request, reply)
-        return [reply for _, reply in replies]
+        return replies
 
     def close(self) -> None:
         """Close the connections."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +112,13 @@ class Deployment(Protocol):
 
     def serving(self) -> int:
         """How many replicas the edge sends requests to."""
+        ...
+
+    def prefer(self, replicas: Collection[Part]) -> None:
+        """Have the edge send requests to these replicas alone; the others have answered theirs by then.
+
+        Raises ProbeFailed where it does not.
+        """
         ...
 
     def stores(self) -> tuple[Part, ...]:

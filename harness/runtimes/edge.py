@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +25,9 @@ _STATES: Final = "show servers state"
 _SOCKET: Final = ("socat", "-t5", "-", "UNIX-CONNECT:/run/haproxy/admin.sock")
 _PROMPT: Final = "\n> "  # after the answer to each command
 _ANSWER_S: Final = 10.0
-_UP: Final = "2"  # srv_op_state, of `show servers state`
+_UP: Final = "2"  # srv_op_state
 _BACKENDS: Final = "2"  # the type, of `show stat`
+_SERVERS: Final = "4"
 _SPENT: Final = re.compile(r"^proc\.(blue|green)_ms: type=sint value=<(\d+)>$", re.MULTILINE)
 
 
@@ -101,6 +102,28 @@ class Edge:
         colour = _serving(said)
         return _up(said, colour) if colour else set()
 
+    def prefer(self, addresses: Collection[str]) -> Colour:
+        """Send requests to the replicas at these addresses alone; the others end what they have.
+
+        Return the colour that serves.
+        """
+        said = self.ask(f"{_SHOW}; {_STATES}")
+        colour = _serving(said)
+        if colour is None:
+            raise ProbeFailed(f"the edge knows no colour that serves: {said.strip()[:200]}")
+        states = {row[3]: "ready" if row[4] in addresses else "drain" for row in _rows(said, colour)}
+        said = self.ask("; ".join(f"set server {colour}/{name} state {to}" for name, to in states.items()))
+        if said.strip():
+            raise ProbeFailed(f"the edge does not choose among the replicas: {said.strip()[-200:]}")
+        return colour
+
+    def in_flight(self, colour: Colour, addresses: Collection[str]) -> int:
+        """Return how many requests other replicas of a colour than these have still to answer."""
+        said = self.ask(f"{_STATES}; show stat {colour} {_SERVERS} -1")
+        others = {row[3] for row in _rows(said, colour) if row[4] not in addresses}
+        counts = csv.DictReader(said[said.find("pxname,") :].splitlines())
+        return sum(int(row["scur"]) for row in counts if row["svname"] in others)
+
     def counted(self) -> Mapping[Colour, Counted]:
         """Return what has passed by now, of both colours."""
         sums = "; ".join(f"get var proc.{colour}_ms" for colour in Colour)
@@ -123,8 +146,7 @@ def write_serving(folder: Path, colour: Colour) -> None:
 
 
 def _up(said: str, colour: Colour) -> set[str]:
-    rows = [line.split() for line in said.splitlines()]
-    return {row[4] for row in rows if row[1:2] == [colour] and row[5:6] == [_UP]}
+    return {row[4] for row in _rows(said, colour) if row[5] == _UP}
 
 
 def _serving(said: str) -> Colour | None:
@@ -134,6 +156,12 @@ def _serving(said: str) -> Colour | None:
             if key == _KEY:
                 return Colour(colour)
     return None
+
+
+def _rows(said: str, colour: Colour) -> list[list[str]]:
+    """The servers of a colour in what `_STATES` said: name at 3, address at 4, operational state at 5."""
+    rows = [line.split() for line in said.splitlines()]
+    return [row for row in rows if row[1:2] == [colour] and len(row) > 5]
 
 
 def _counted(row: Mapping[str, str], spent_ms: int) -> Counted:

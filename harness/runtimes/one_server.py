@@ -37,6 +37,10 @@ class OneServer:
         """There is no edge that would tell."""
         raise CannotShow("this deployment is one server without an edge")
 
+    def prefer(self, replicas: object) -> NoReturn:
+        """There is nothing to choose from."""
+        raise CannotShow(f"this deployment is one server without an edge that would choose {replicas}")
+
     def stage(self) -> NoReturn:
         """There is one place for a release, and it is taken."""
         raise CannotShow("this deployment is one server without an edge: no release can stand beside it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.runtimes import Completed
@@ -91,6 +92,19 @@ class Part:
     def start(self) -> None:
         """Start it again."""
         self._box.start()
+
+    @contextmanager
+    def with_share_of_cpu(self, share: float) -> Iterator[None]:
+        """Cut its quota of processor time to a share of itself for the block; without a quota it has none."""
+        quota = int(self.attributes()["HostConfig"]["NanoCpus"])
+        if not quota:
+            yield
+            return
+        self._box.limit_cpu(int(quota * share))
+        try:
+            yield
+        finally:
+            self._box.limit_cpu(quota)
 
     def exit_status(self) -> int | None:
         """Exit status of its main process; None while it runs."""

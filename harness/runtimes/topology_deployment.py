@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from harness.runtimes.containers import ContainersRuntime
 
 _KILL: Final = "import os, sys; os.kill(int(sys.argv[1]), int(sys.argv[2]))"
+_ANSWERED_S: Final = 10.0  # a request whose replica gets no more of them is answered within it
+_LOOK_S: Final = 0.05
 
 
 class TopologyDeployment(Planned):
@@ -140,6 +143,19 @@ class TopologyDeployment(Planned):
     def serving(self) -> int:
         """How many replicas the edge sends requests to. Raises `ProbeFailed`."""
         return len(Edge(self.found.edge[0]).clients_go_to())
+
+    def prefer(self, replicas: Collection[Part]) -> None:
+        """Have the edge send requests to these replicas alone, and wait until the others have answered.
+
+        Raises `ProbeFailed`.
+        """
+        addresses = {replica.addresses()[self.found.shared] for replica in replicas}
+        with Edge(self.found.edge[0]).conversing() as edge:
+            colour, deadline = edge.prefer(addresses), time.monotonic() + _ANSWERED_S
+            while left := edge.in_flight(colour, addresses):
+                if time.monotonic() > deadline:
+                    raise ProbeFailed(f"replicas that get no more requests have not answered {left} of them")
+                time.sleep(_LOOK_S)
 
     def stores(self) -> tuple[Part, ...]:
         """The containers with a named volume."""

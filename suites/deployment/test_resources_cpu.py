@@ -5,18 +5,21 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from harness import container, control, floor, record
-from harness.load.levels import IDLE
-from harness.probes.scaling import ScalingProbe
-from harness.probes.topology import burn, cgroup
+from harness import container, control, floor, in_time, record
+from harness.probes.cpu import CpuMeter
+from harness.probes.scaling import ScalingProbe, with_share_of_cpu
+from harness.probes.topology import burn
 from harness.records import Measurement
 from harness.site import Site
-from suites.replicas import REPLICATED, SMALL, SMALL_CPUS, WHY_NOT
+from suites.replicas import A_FIFTH, REPLICATED, WHY_NOT
 
 CPU: Final = "deployment.resources.cpu"
 NANO: Final = 1_000_000_000
-LOADED_S: Final = 3.0  # thirty scheduling periods
+LOADED_S: Final = 1.5  # fifteen scheduling periods
+TRIES: Final = 4
 SLACK: Final = 1.15  # time used over the quota's, as a factor: a period's rest may be used in the next one
+NO_QUOTA: Final = container("the replicas have no quota", nano_cpus=None)
+TWICE: Final = container("the quota is twice the policy's", nano_cpus="2000000000")
 
 
 @control(
@@ -26,10 +29,7 @@ SLACK: Final = 1.15  # time used over the quota's, as a factor: a period's rest 
     runtimes=("containers",),
     why_not=WHY_NOT,
     intrusive=True,
-    broken_by=(
-        container("the replicas have no quota", nano_cpus=None),
-        container("the quota is twice the policy's", nano_cpus="2000000000"),
-    ),
+    broken_by=(NO_QUOTA, TWICE),
 )
 def test_the_quota_is_set_and_binds(site: Site) -> None:
     """Each replica's quota is the policy's; with work for more, it is held back to that."""
@@ -41,12 +41,12 @@ def test_the_quota_is_set_and_binds(site: Site) -> None:
     measured = []
     with site.quiet():
         for part in replicas:
-            before, began = cgroup(part), time.monotonic()
+            meter = CpuMeter(part)
+            before, began = meter.read(), time.monotonic()
             burn(part, LOADED_S)
-            measured.append((before, cgroup(part), time.monotonic() - began))
+            measured.append((before, meter.read(), time.monotonic() - began))
     for before, after, elapsed_s in measured:
         used = (after.usage_s - before.usage_s) / elapsed_s
-        throttled = after.throttled - before.throttled
         record(
             Measurement(
                 name="processors that a replica used under load",
@@ -56,9 +56,10 @@ def test_the_quota_is_set_and_binds(site: Site) -> None:
                 bound=f"at most {quota * SLACK:g}",
             )
         )
-        floor(throttled or used > 0.7 * quota, f"a replica used {used:.2f} processors: not enough load")
-        assert throttled, f"a replica used {used:.2f} processors and was never held back"
         assert used <= quota * SLACK, f"a replica used {used:.2f} processors of {quota:g}"
+        # Other work on the machine may have left it less than its quota, which then had nothing to hold back.
+        held_back = after.throttled > before.throttled
+        in_time(held_back, f"a replica used {used:.2f} processors and was never held back: not enough load")
 
 
 @control(
@@ -66,34 +67,39 @@ def test_the_quota_is_set_and_binds(site: Site) -> None:
     profiles=("production",),
     runtimes=("containers",),
     why_not=WHY_NOT,
-    setup=SMALL,
     intrusive=True,
-    broken_by=(
-        container("the replicas have no quota", nano_cpus=None),
-        container("the quota is twice what was asked for", nano_cpus=f"{2 * SMALL_CPUS * NANO:.0f}"),
-    ),
+    broken_by=(NO_QUOTA, TWICE),
 )
 def test_requests_do_not_get_past_the_quota(site: Site) -> None:
-    """Asked for more than a fifth of a processor can do, each replica is held back to that."""
-    with site.quiet():
-        stage = ScalingProbe(site.load, site.topology, cpus=SMALL_CPUS).overload()
-    quota = stage.replicas * SMALL_CPUS
+    """Asked for more than a fifth of their quotas can do, the replicas are held back to that."""
+    replicas = site.topology.replicas()
+    quota = len(replicas) * site.policy.resources.cpus * A_FIFTH
+    with (
+        site.quiet(),
+        site.pressure() as pressure,
+        with_share_of_cpu(replicas, A_FIFTH),
+        ScalingProbe(site.deployment, replicas) as probe,
+    ):
+        for _ in range(TRIES):
+            found = probe.slice(len(replicas), pressure, LOADED_S)
+            if found.held_back or found.used > SLACK * quota:
+                break
     record(
         Measurement(
             name="processors that the replicas used for requests",
-            value=round(stage.used, 3),
+            value=round(found.used, 3),
             unit="CPU",
-            samples=stage.result.offered,
-            bound=f"held back to {quota:g}",
+            samples=found.served,
+            bound=f"at most {SLACK * quota:g}",
             detail={
-                "replicas": stage.replicas,
-                "throttled_periods": stage.throttled,
-                "served_a_second": round(stage.served, 1),
+                "replicas": len(replicas),
+                "throttled_periods": found.throttled,
+                "periods": found.periods,
             },
         )
     )
-    idle, used = stage.result.idle, f"the replicas used {stage.used:.2f} processors"
-    floor(stage.held_back or idle >= IDLE, f"{used}: the machine was too busy to give them their quota")
-    floor(stage.held_back or stage.used > SLACK * quota, f"{used}: too small a load")
-
-    assert stage.held_back, f"{used}, {quota:g} are their quota"
+    assert found.used <= SLACK * quota, (
+        f"the replicas used {found.used:.2f} processors, {quota:g} are their quota"
+    )
+    floor(found.served, "nothing was served")
+    in_time(found.held_back, f"the replicas used {found.used:.2f} processors of {quota:g}: too small a load")

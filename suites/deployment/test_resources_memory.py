@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from harness import container, control, floor, record
+from harness.disturbance import watch
 from harness.probes.topology import devour
 from harness.records import Observation
 from harness.runtimes.part import Part
 from harness.site import Site
-from suites.replicas import NO_RETRY, REPLICATED, WHY_NOT, detail, looks, topology
+from suites.replicas import NO_RETRY, REPLICATED, WHY_NOT, assert_undisturbed, detail, looks, topology
 
 MEMORY: Final = "deployment.resources.memory"
 OVER: Final = 1.25  # of the limit: what is taken where the limit does not bind
@@ -61,7 +62,7 @@ def test_a_replica_killed_for_memory_is_replaced_and_missed_by_nobody(site: Site
     """A replica takes more memory than it may: the kernel ends it, no request fails, it is back in time."""
     policy, victim = site.policy.resources, site.topology.replicas()[0]
     host, began = victim.host, _began(victim)
-    with site.quiet(), site.stream(detail(site), each=looks(site)) as stream:
+    with watch() as seen, site.stream(detail(site), each=looks(site)) as stream:
         there = site.eventually(lambda: host in stream.hosts())
         floor(there, "the replica has answered nothing to begin with")
         taken = devour(victim, int(policy.memory_bytes * OVER))
@@ -76,7 +77,8 @@ def test_a_replica_killed_for_memory_is_replaced_and_missed_by_nobody(site: Site
     floor(stream.hosts(since=ended).total() > 1, "nothing was asked after the replica had ended")
 
     assert not stream.failed, f"requests failed when a replica ran out of memory: {stream.told()}"
-    assert back, f"{policy.replaced_within_s:g} s after it was ended for memory, the replica did not serve"
+    late = f"{policy.replaced_within_s:g} s after it was ended for memory, the replica did not serve"
+    assert_undisturbed(back, late, seen)
 
 
 def _began(part: Part) -> str:

@@ -55,39 +55,36 @@ def _status(site: Site, session: BrowserSession) -> int:
     return reply.status
 
 
-def _use(site: Site, session: BrowserSession, seconds: float) -> float:
-    """Use a session for so long; return the longest time that it lay unused meanwhile."""
-    longest, last, end = 0.0, time.monotonic(), time.monotonic() + seconds
-    while last < end:
-        site.demanded_wait(min(EVERY_S, end - last), why="between two uses of a session")
+def _use(site: Site, session: BrowserSession, *, until_s: float) -> float:
+    """Use a session until a `time.monotonic()` second; return the longest time that it lay unused."""
+    longest, last = 0.0, time.monotonic()
+    while last < until_s:
+        site.demanded_wait(min(EVERY_S, until_s - last), why="between two uses of a session")
         if _status(site, session) in REFUSED:
             break
         longest, last = max(longest, time.monotonic() - last), time.monotonic()
     return longest
 
 
-@control("middleware.auth.sessions", broken_by=(NO_IDLE_EXPIRY, IDLE_FROM_LOGIN), setup=SHORT)
-def test_an_unused_session_ends(site: Site) -> None:
-    """A session that lies unused for the idle time ends, while one that is used goes on."""
+@control(
+    "middleware.auth.sessions",
+    broken_by=(NO_IDLE_EXPIRY, IDLE_FROM_LOGIN, NO_ABSOLUTE_EXPIRY, RENEWED_BY_USE),
+    setup=SHORT,
+)
+def test_a_session_ends_unused_by_the_idle_time_and_used_by_the_absolute_time(site: Site) -> None:
+    """A session that lies unused ends by the idle time, one that is used goes on until the absolute time."""
     site.contract.path("sessions.current")
-    unused, used = site.login(), site.login()
-    floor(_status(site, unused) == 200, "the session did not work when it was new")
-    longest = _use(site, used, IDLE_S + LATE_S)
+    unused, used, began_s = site.login(), site.login(), time.monotonic()
+    floor(_status(site, unused) == 200, "a session did not work when it was new")
+    floor(_status(site, used) == 200, "a session did not work when it was new")
+    longest = _use(site, used, until_s=began_s + IDLE_S + LATE_S)
     floor(longest < IDLE_S, f"the session that was to be used lay unused for {longest:.1f} s")
 
     assert _status(site, used) == 200, "a session that was used ended by the idle time"
     status = _status(site, unused)
     assert status in REFUSED, f"a session unused for {IDLE_S + LATE_S:g} s was answered {status}"
 
-
-@control("middleware.auth.sessions", broken_by=(NO_ABSOLUTE_EXPIRY, RENEWED_BY_USE), setup=SHORT)
-def test_a_used_session_ends_too(site: Site) -> None:
-    """A session ends by the absolute time, however much it is used."""
-    site.contract.path("sessions.current")
-    session = site.login()
-    floor(_status(site, session) == 200, "the session did not work when it was new")
-    longest = _use(site, session, ABSOLUTE_S + LATE_S)
+    longest = _use(site, used, until_s=began_s + ABSOLUTE_S + LATE_S)
     floor(longest < IDLE_S, f"the session lay unused for {longest:.1f} s, and may have ended by that")
-
-    status = _status(site, session)
+    status = _status(site, used)
     assert status in REFUSED, f"a session {ABSOLUTE_S + LATE_S:g} s old was answered {status}"

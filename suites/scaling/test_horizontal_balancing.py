@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Final, Literal
 
 from harness import control, edit, floor, record
+from harness.disturbance import watch
 from harness.probes.burst import BurstResult
 from harness.records import Table
 from harness.site import Site
@@ -17,12 +18,14 @@ from suites.replicas import (
     NOT_CHECKED,
     REPLICATED,
     WHY_NOT,
+    assert_undisturbed,
     detail,
     looks,
 )
 
 BALANCING: Final = "scaling.horizontal.load-balancing"
 ASKED: Final = 240
+AFTERWARDS_S: Final = 1.0  # of requests after a replica is out
 
 
 @control(
@@ -71,15 +74,20 @@ def test_replicas_share_the_requests(site: Site) -> None:
 )
 def test_a_dead_replica_costs_no_request_and_comes_back(site: Site) -> None:
     """A replica is killed under load: no request fails, it is out in time, and in again once it runs."""
-    policy, victim = site.policy.topology, site.topology.replicas()[0]
+    policy, victim, wanted = site.policy.topology, site.topology.replicas()[0], site.deployment.serving()
     host = victim.host
-    with site.stream(detail(site), each=looks(site)) as stream:
+    with watch() as seen, site.stream(detail(site), each=looks(site)) as stream:
         before = site.eventually(lambda: host in stream.hosts())
         floor(before, "the replica to be killed has answered nothing to begin with")
         victim.signal("SIGKILL")
         killed = site.eventually(lambda: victim.exit_status() is not None)
         floor(killed, "the replica still runs after its SIGKILL")
-        site.demanded_wait(policy.out_within_s, why="a dead replica is to be out")
+        out = site.demanded_wait(
+            policy.out_within_s,
+            why="a dead replica is to be out",
+            until=lambda: site.deployment.serving() < wanted,
+        )
+        site.demanded_wait(AFTERWARDS_S, why="requests after it is out")
         failed = stream.told()
         out_from = max((one.at_s for one in stream.passed if one.host == host), default=0.0)
         alone = stream.hosts(since=out_from)
@@ -89,7 +97,8 @@ def test_a_dead_replica_costs_no_request_and_comes_back(site: Site) -> None:
     floor(alone.total() > 1, "nobody was asked while the replica was dead")
 
     assert not failed, f"requests failed when a replica died: {failed}"
-    assert back, f"the replica that runs again got no request within {startup_s:g} s"
+    assert_undisturbed(out, f"a replica that died is still in after {policy.out_within_s:g} s", seen)
+    assert_undisturbed(back, f"the replica that runs again got no request within {startup_s:g} s", seen)
     assert not stream.failed, f"requests failed when the replica came back: {stream.told()}"
 
 

@@ -52,6 +52,19 @@ def test_a_planted_500_is_found_made_small_and_comes_first_next_time(order: Orde
     assert [failure.id for failure in again.failures] == [found.id]
 
 
+def test_one_failure_that_was_repeated_ends_a_campaign_that_looks_for_no_more(
+    order: Ordering, notes: Notes
+) -> None:
+    notes.fault = "surrogates"
+
+    result = fuzz(order(budget_s=10.0), until_failure=True)
+
+    (found,) = result.failures
+    assert found.again is True
+    assert result.ended == "one failure is enough"
+    assert not result.counts[TAKE].keys() & {"coverage", "fuzzing"}, "what comes after the failure"
+
+
 def test_a_refusal_that_repeats_the_input_is_found(order: Ordering, notes: Notes) -> None:
     notes.fault = "echo"
 

@@ -99,6 +99,7 @@ def probe(notes: Notes, plain: Any, serve: Callable[..., str], tmp_path: Path) -
         pace=Pace(10_000, 5.0),
         quiet=nullcontext,
         corpus=Corpus(tmp_path / "fuzz"),
+        until_failure=False,
         target="notes",
     )
     http.close()

@@ -55,6 +55,10 @@ def test_a_named_secret_is_found(line):
     assert named_secret(f"first = 1\n{line.format(drawn(urlsafe))}\n")
 
 
+def test_a_secret_behind_a_value_that_ends_in_its_name_is_found():
+    assert named_secret(f"key=a-long-value-of-the-other-token={drawn(urlsafe)}")
+
+
 def test_a_random_value_of_another_name_is_a_digest_or_an_id():
     assert not named_secret(f"sha256 = {secrets.token_hex(32)}\nid: {secrets.token_urlsafe(32)}\n")
 

@@ -1,104 +1,108 @@
-"""Load beyond what replicas can carry: how much is asked, and what is taken for their capacity."""
+"""Counts of replicas in turn: whom the edge is told to prefer, and what is counted meanwhile."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from harness.load.records import LoadResult, Second
 from harness.probes import scaling
-from harness.probes.scaling import ScalingProbe
-from harness.probes.topology import CpuTime
-from tests.harness.load.results import result
+from harness.probes.cpu import CpuTime
+from harness.probes.pressure import Answer, Pressure
+from harness.probes.scaling import ScalingProbe, with_share_of_cpu
 
-CAPACITY = 50.0  # requests a second of one replica
-
-
-class Load:
-    """Stands where the generator is: replicas that take 4 ms of their fifth of a processor for a request."""
-
-    def __init__(self, replicas: int) -> None:
-        self.capacity = CAPACITY * replicas
-        self.rates: list[float] = []
-        self.used_s = 0.0
-
-    def run(self, scenario: str, *, rate: float, for_s: float) -> LoadResult:
-        assert scenario == "scale_out"
-        self.rates.append(rate)
-        served = round(min(rate, self.capacity))
-        self.used_s += 0.004 * 200
-        series = tuple(
-            Second(at=at, due=round(rate), completed=served, served=served, errors=0, p95_ms=9.0)
-            for at in range(6)
-        )
-        return result(rate=rate, for_s=for_s, series=series, judged=False)
+EACH = 10  # writes of one replica in a slice
 
 
-def replicas(count: int) -> Any:
-    return SimpleNamespace(replicas=lambda: (object(),) * count)
+class Deployment:
+    """Replicas that acknowledge ten writes for each of those that the edge prefers, and use a fifth."""
+
+    def __init__(self, count: int) -> None:
+        self.replicas: list[Any] = [SimpleNamespace(number=number, used_s=0.0) for number in range(count)]
+        self.preferred: list[int] = []
+        self.pressure = Pressure(tenant="tenant", keys=())
+
+    def prefer(self, replicas: Any) -> None:
+        self.preferred.append(len(replicas))
+
+    def work(self) -> None:
+        """What happens within a slice."""
+        for replica in self.replicas[: self.preferred[-1]]:
+            replica.used_s += 0.2
+            for _ in range(EACH):
+                answer = Answer(done_s=time.monotonic(), status=200, recording="one")
+                self.pressure.answers.append(answer)
 
 
 @pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Load:
-    stand_in = Load(2)
-    monkeypatch.setattr(
-        scaling,
-        "cgroup",
-        lambda _: CpuTime(periods=99, throttled=30 * len(stand_in.rates), usage_s=stand_in.used_s / 2),
-    )
-    return stand_in
+def deployment(monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    made = Deployment(4)
+
+    class Meter:
+        def __init__(self, part: Any) -> None:
+            self._part = part
+
+        def read(self) -> CpuTime:
+            used_s = self._part.used_s
+            return CpuTime(periods=round(50 * used_s), throttled=round(45 * used_s), usage_s=used_s)
+
+    class Clock:
+        monotonic = staticmethod(time.monotonic)
+
+        @staticmethod
+        def sleep(seconds: float) -> None:
+            if seconds != scaling._SETTLED_S:
+                made.work()
+
+    monkeypatch.setattr(scaling, "CpuMeter", Meter)
+    monkeypatch.setattr(scaling, "time", Clock)
+    return made
 
 
-def test_more_is_asked_than_can_be_done_from_what_a_request_costs(load: Load) -> None:
-    stage = ScalingProbe(load, replicas(2), cpus=0.2).overload()  # type: ignore[arg-type]
+def test_a_slice_counts_what_the_preferred_replicas_did(deployment: Deployment) -> None:
+    probe = ScalingProbe(deployment, deployment.replicas)  # type: ignore[arg-type]
 
-    first, second = load.rates
-    assert first < load.capacity, "the first guess was too low"
-    assert second == pytest.approx(1.4 * load.capacity)
-    assert (stage.replicas, stage.served, stage.throttled) == (2, 100.0, 30)
+    found = probe.slice(2, deployment.pressure, 1.0)
 
-
-def test_what_was_hardly_too_much_is_asked_for_again_with_more(
-    load: Load, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    load.capacity, throttled = 80.0, [0, 10, 40]
-    monkeypatch.setattr(
-        scaling,
-        "cgroup",
-        lambda _: CpuTime(periods=99, throttled=throttled[len(load.rates)], usage_s=load.used_s / 2),
-    )
-
-    stage = ScalingProbe(load, replicas(2), cpus=0.2).overload()  # type: ignore[arg-type]
-
-    first, second = load.rates
-    assert load.capacity < 0.88 * first < second
-    assert stage.held_back
-    assert not stage.kept_up
-    assert stage.used_s == pytest.approx(0.8)
+    assert deployment.preferred == [2]
+    assert (found.replicas, found.served, found.periods, found.throttled) == (2, 20, 10, 9)
+    assert found.used_s == pytest.approx(0.4)
 
 
-def test_who_goes_on_keeping_up_is_asked_four_times(load: Load) -> None:
-    load.capacity = 1e6
+def test_rounds_go_to_and_fro_until_that_is_enough(deployment: Deployment) -> None:
+    with ScalingProbe(deployment, deployment.replicas) as probe:  # type: ignore[arg-type]
+        found = probe.rounds((1, 2, 4), deployment.pressure, slice_s=1.0, until=lambda seen: len(seen) == 2)
 
-    assert ScalingProbe(load, replicas(2), cpus=0.2).overload().kept_up  # type: ignore[arg-type]
-    assert len(load.rates) == 4
-
-
-def test_capacity_is_the_most_kept_up_with_before_a_rate_was_too_much_twice(load: Load) -> None:
-    stage = ScalingProbe(load, replicas(2), cpus=0.2).capacity()  # type: ignore[arg-type]
-
-    *kept_up, last, again = load.rates
-    assert last == again > load.capacity, "the first rate that is too much is asked twice"
-    assert kept_up == sorted(kept_up)
-    assert kept_up[-1] <= load.capacity * 1.14, "what was kept up with"
-    assert (stage.served, stage.before) == (100.0, 100.0)
-    assert not stage.kept_up
+    assert deployment.preferred == [4, 2, 1, 1, 2, 4, 4]
+    assert [{count: one.served for count, one in each.items()} for each in found] == 2 * [
+        {4: 40, 2: 20, 1: 10}
+    ]
 
 
-def test_a_search_for_capacity_ends(load: Load) -> None:
-    load.capacity = 1e6
+def test_rounds_end_where_nothing_is_ever_enough(deployment: Deployment) -> None:
+    probe = ScalingProbe(deployment, deployment.replicas)  # type: ignore[arg-type]
 
-    assert ScalingProbe(load, replicas(2), cpus=0.2).capacity().kept_up  # type: ignore[arg-type]
-    assert len(load.rates) == 9
+    found = probe.rounds((1,), deployment.pressure, slice_s=1.0, until=lambda _: False)
+
+    assert len(found) == scaling.MOST
+
+
+def test_every_quota_is_given_back() -> None:
+    log: list[str] = []
+
+    def part(name: str) -> Any:
+        @contextmanager
+        def with_share_of_cpu(share: float) -> Iterator[None]:
+            log.append(f"{name} {share}")
+            yield
+            log.append(f"{name} back")
+
+        return SimpleNamespace(with_share_of_cpu=with_share_of_cpu)
+
+    with with_share_of_cpu([part("a"), part("b")], 0.2):
+        assert log == ["a 0.2", "b 0.2"]
+    assert log[2:] == ["b back", "a back"]

@@ -26,6 +26,12 @@ STATES = """1
 5 green 2 replica2 - 0 32
 
 """
+SERVES = "0x55d0 colour blue\n\n"
+SERVERS = """# pxname,svname,qcur,scur,
+blue,replica1,0,3,
+blue,replica2,0,5,
+
+"""
 
 
 class Socket:
@@ -104,6 +110,28 @@ def test_only_replicas_that_are_in_are_told():
 
     assert edge.up(Colour.BLUE) == {"198.18.0.67"}
     assert edge.up(Colour.GREEN) == {"198.18.0.69"}
+
+
+def test_some_replicas_of_a_colour_are_preferred_and_the_others_drained():
+    socket = Socket(show=f"{SERVES}{STATES}", set="\n\n")
+
+    assert Edge(socket).prefer({"198.18.0.68"}) is Colour.BLUE
+    assert socket.asked[-1] == "set server blue/replica1 state drain; set server blue/replica2 state ready"
+
+
+def test_an_edge_that_does_not_choose_is_told():
+    with pytest.raises(ProbeFailed, match="does not choose among the replicas: No such server"):
+        Edge(Socket(show=f"{SERVES}{STATES}", set="No such server.\n")).prefer(set())
+    with pytest.raises(ProbeFailed, match="knows no colour that serves"):
+        Edge(Socket(show=STATES)).prefer(set())
+
+
+def test_what_others_than_the_preferred_have_still_to_answer_is_counted():
+    edge = Edge(Socket(show=f"{STATES}{SERVERS}"))
+
+    assert edge.in_flight(Colour.BLUE, {"198.18.0.67"}) == 5
+    assert edge.in_flight(Colour.BLUE, {"198.18.0.67", "198.18.0.68"}) == 0
+    assert edge.in_flight(Colour.BLUE, set()) == 8
 
 
 def test_what_serves_is_read_from_the_map():

@@ -161,6 +161,38 @@ def test_the_edge_sends_the_next_request_of_a_kept_connection_to_the_colour_that
     assert edge.counted()[Colour.BLUE].in_flight == 0
 
 
+def test_the_edge_sends_requests_to_the_preferred_replica_alone(deployment):
+    one, other = deployment.replicas
+    deployment.prefer([other])
+    try:
+        served = _asked(deployment, 6)
+    finally:
+        deployment.prefer([one, other])
+
+    assert served == {other.host}
+    assert _asked(deployment, 6) == {one.host, other.host}
+    assert deployment.serving() == 2
+
+
+def _asked(deployment, number):
+    """Who answers some requests, by what the guarded detail calls the machine."""
+    with _client(deployment) as client:
+        headers = {"X-API-Key": deployment.api_key}
+        answers = [client.get("/health/detail", headers=headers).json() for _ in range(number)]
+    return {answer["worker"]["host"] for answer in answers}
+
+
+def test_a_replica_has_a_share_of_its_quota_for_a_while(deployment):
+    replica = deployment.replicas[0]
+
+    def quota():
+        return replica.attributes()["HostConfig"]["NanoCpus"]
+
+    with replica.with_share_of_cpu(0.2):
+        assert quota() == 200_000_000
+    assert quota() == 1_000_000_000
+
+
 def test_logs_are_those_of_all_replicas(deployment):
     wanted = {f"request-{number:04}": url for number, url in enumerate(deployment.replica_urls)}
     for number, url in wanted.items():
