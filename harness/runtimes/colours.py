@@ -139,7 +139,8 @@ class Colours:
 
     def _told_schema(self, image: str) -> str:
         request = replace(self._like(image), command=self.releasing.schema)
-        status, said = self._ask(request, within_s=30.0)
+        # It imports the server, as a start does, which a busy machine is given that long for.
+        status, said = self._ask(request, within_s=self.contract.launch.ready_within_s)
         if status != 0 or len(said.split()) != 1:
             raise ReleaseError(
                 f"{image[:19]} does not tell its schema by {' '.join(self.releasing.schema)}: {said[-200:]}",
