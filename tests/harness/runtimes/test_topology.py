@@ -245,6 +245,16 @@ def test_the_edge_is_changed_while_all_behind_it_stands(deployment):
     assert deployment.exit_status() is None
 
 
+def test_a_stage_goes_on_with_the_edge_that_was_changed(deployment):
+    stage = deployment.stage()
+    before = stage.serving()
+    deployment.change_edge(CLEAN)
+
+    assert before is Colour.BLUE
+    assert stage.serving() is before
+    stage.verify(before)
+
+
 def test_an_edge_that_does_not_start_is_named_and_can_be_changed_back(deployment):
     broken = edit("no such directive", "deploy/haproxy.cfg", "    balance roundrobin", "    balance nobody")
 
