@@ -33,7 +33,7 @@ _TOLD: Final = {
     Step.START: "its replicas start beside what serves, and become ready",
     Step.VERIFY: "it is asked itself, before any client: ready, version, schema, a write read back",
     Step.SWITCH: "clients go to it from one moment on; requests under way end where they are",
-    Step.WATCH: "its answers are counted for {for_s:g} s; {errors:.1%} may fail, else clients go back",
+    Step.WATCH: "its answers are counted, {for_s:g} s at least; {errors:.1%} may fail, else clients go back",
     Step.RETIRE: "what served before is stopped and removed",
     Step.CONTRACT: "the database loses what only older releases use; none of them can serve again",
 }

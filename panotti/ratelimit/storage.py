@@ -43,10 +43,11 @@ SLICES = 64
 SLICE = "ddq"
 # Every so many transactions so many rows are looked at, in the order of their keys.
 SWEEP_EVERY = 256
-SWEEP_ROWS = 256
-NEXT_ROWS = f"SELECT key FROM windows WHERE key > ?1 ORDER BY key LIMIT {SWEEP_ROWS}"  # noqa: S608
-SWEPT = f"SELECT max(key) FROM ({NEXT_ROWS})"  # noqa: S608
-SWEEP = f"DELETE FROM windows WHERE expires <= ?2 AND key IN ({NEXT_ROWS})"  # noqa: S608
+SWEPT = "SELECT max(key) FROM (SELECT key FROM windows WHERE key > ?1 ORDER BY key LIMIT 256)"
+SWEEP = """
+DELETE FROM windows
+WHERE expires <= ?2 AND key IN (SELECT key FROM windows WHERE key > ?1 ORDER BY key LIMIT 256)
+"""
 
 
 @dataclass(slots=True)

@@ -135,7 +135,7 @@ def test_a_dry_run_says_the_steps_and_does_nothing(
     said = text(screen)
     assert "in place of 1." in said
     assert "requests under way end where they are" in said
-    assert "3 s; 1.0% may fail" in said
+    assert "1 s at least; 1.0% may fail" in said
     assert said.count("none of them can serve again") == (1 if verb == "release" else 0)
     assert "Nothing was done." in said
     assert (read_state(standing.ledger(RUN)), stage.calls) == (before, calls)
