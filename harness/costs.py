@@ -60,9 +60,17 @@ class Costs:
             return _UNKNOWN_S
         return known.seconds.get(profile, max(known.seconds.values()))
 
-    def updated(self, findings: Iterable[Finding], existing: Iterable[str]) -> tuple[Cost, ...]:
-        """Return the costs that findings show, beside those of other existing checks; in order of the id."""
+    def updated(
+        self, findings: Iterable[Finding], left_out: Mapping[str, CostClass], existing: Iterable[str]
+    ) -> tuple[Cost, ...]:
+        """Return the costs that a run shows, beside those of other existing checks; in order of the id.
+
+        left_out: the classes of checks that its depth left out. Their seconds are those of an earlier run.
+        """
         seen = {cost.check: cost for cost in observed(findings)}
+        for check, cost in left_out.items():
+            known = self._known.get(check)
+            seen.setdefault(check, Cost(check=check, cost=cost, seconds=known.seconds if known else {}))
         kept = {name: self._known[name] for name in existing if name in self._known and name not in seen}
         return tuple(cost for _, cost in sorted({**kept, **seen}.items()))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from harness.costs import CLASSES, CostClass
 from harness.declared import base_of
 from harness.journal import now
 from harness.records import Event, Json
@@ -26,7 +27,7 @@ class Origin:
 class Spared:
     """By check (node id without parameters) and profile. left_out: its cost class."""
 
-    left_out: dict[tuple[str, str], str] = field(default_factory=dict)
+    left_out: dict[tuple[str, str], CostClass] = field(default_factory=dict)
     inherited: dict[tuple[str, str], Origin] = field(default_factory=dict)
 
 
@@ -47,7 +48,7 @@ def spared_in(events: Iterable[Event]) -> Spared:
     for event in events:
         at, told = (str(event.detail.get("check")), event.profile), event.detail
         if event.name == LEFT_OUT:
-            spared.left_out[at] = str(told["cost"])
+            spared.left_out[at] = next(name for name in CLASSES if name == told["cost"])
         elif event.name == INHERITED:
             spared.inherited[at] = Origin(source=str(told["source"]), premise=str(told["premise"]))
     return spared

@@ -23,6 +23,7 @@ from harness.gate import Decision, decide
 from harness.judge import judge
 from harness.plugin.registry import Listed, listed
 from harness.session import JOURNALS
+from harness.spared import spared_in
 
 LATEST = places.BUILD / "reports" / "latest"
 _FORMATS = "harness.reports"
@@ -86,7 +87,8 @@ def costs(directory: Path, suites: Path, console: Console) -> int:
     """Keep what a journal's checks cost beside the suites; print the classes."""
     view = journal.read(directory)
     declared = [check.check for check in declared_in(view.events)]
-    kept = known.load(suites).updated(view.findings, declared)
+    left_out = {check: cost for (check, _), cost in spared_in(view.events).left_out.items()}
+    kept = known.load(suites).updated(view.findings, left_out, declared)
     path = known.keep(suites, kept)
     for name in known.CLASSES:
         seconds = [sum(one.seconds.values()) for one in kept if one.cost == name]

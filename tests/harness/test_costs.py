@@ -53,7 +53,7 @@ def test_what_was_kept_is_read_again_beside_what_is_new(tmp_path: Path) -> None:
     costs.keep(tmp_path, [old, gone])
     existing = (old.check, make.CHECK)
 
-    costs.keep(tmp_path, costs.load(tmp_path).updated([make.finding()], existing))
+    costs.keep(tmp_path, costs.load(tmp_path).updated([make.finding()], {}, existing))
 
     kept = costs.load(tmp_path)
     assert kept.seconds(old.check, "testing") == 1.0
@@ -71,3 +71,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: str) -> No
 
 def test_without_a_file_nothing_is_known(tmp_path: Path) -> None:
     assert costs.load(tmp_path).class_of(make.CHECK) == "quick"
+
+
+def test_what_a_depth_left_out_is_known_by_its_class() -> None:
+    earlier = Costs([Cost(check="x::old", cost="measuring", seconds={"production": 60.0})])
+
+    found = earlier.updated([], {"x::old": "measuring", "x::new": "rollout"}, ["x::old", "x::new"])
+
+    assert [(one.check, one.cost, dict(one.seconds)) for one in found] == [
+        ("x::new", "rollout", {}),
+        ("x::old", "measuring", {"production": 60.0}),
+    ]
