@@ -22,7 +22,7 @@ from harness.watchdog import RUN_VARIABLE
 # Processors that others use, while less than one is left over: they take them from what is measured.
 _OTHERS: Final = 0.15
 _SPARE: Final = 1.0
-_STOLEN: Final = 0.05
+_STOLEN: Final = 0.1
 _THROTTLED: Final = 0.01
 # A process that only waits is not woken up for so long, though a processor was free: the machine stood still.
 _STILL_MS: Final = 50.0
