@@ -277,11 +277,14 @@ class Site:
             deployment.stop()
 
     def ready(self, *, within_s: float) -> bool:
-        """Wait until the edge and every replica answer at their own doors; return whether they do."""
+        """Wait until every replica and the edge answer, and the edge sends requests to each; return whether so.
+
+        A replica that is ready again is known to the edge only a moment later.
+        """
         urls = (self.deployment.base_url, *self.deployment.replica_urls)
         path = f"{self.contract.http.base_path}{self.contract.launch.ready_path}"
         doors = [Door(base_url=url, path=path, host_name=self.deployment.host_name) for url in urls]
-        return self.eventually(lambda: all(map(answers, doors)), timeout_s=within_s)
+        return self.eventually(lambda: all(map(answers, doors)) and self._each_serves(), timeout_s=within_s)
 
     def plant(self, planted: Variation) -> None:
         """Let the edge, or the releases that are tried here, have a defect until the next `settle`."""
@@ -308,6 +311,12 @@ class Site:
         self.plant(planted)
         for probe in self._used("_rollouts"):
             probe.forget()
+
+    def _each_serves(self) -> bool:
+        try:
+            return self.deployment.serving() >= len(self.deployment.replica_urls)
+        except CannotShow:
+            return True  # no edge stands before it, or none that tells
 
     def _change_edge(self, variation: Variation) -> None:
         self.deployment.change_edge(variation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -110,11 +110,9 @@ class LoadProbe:
         not decide every level, others go on where it ended: the evidence of all is one, so that another try
         makes no verdict more likely than one long run.
 
-        kind: of the levels that are to be decided. The first try on errors, which hardly depend on the clock,
-        needs no quiet machine.
+        kind: of the levels that are to be decided.
         """
-        if kind != "errors":
-            costs("measuring")
+        costs("measuring")
         levels, measured = self._policy.service_levels, self._measured
         for result in measured.tries:
             self._record(result)
@@ -122,7 +120,7 @@ class LoadProbe:
             return measured
         with self._deployment.witness() as witness:
             while not measured.decided(kind) and len(measured.tries) < TRIES:
-                with nullcontext() if kind == "errors" and not measured.tries else self._quiet():
+                with self._quiet():
                     result = self.run(for_s=LONGEST * levels.for_s, witness=witness, kind=kind)
                 measured.take(result)
         return measured

@@ -16,6 +16,7 @@ from harness.site import Site
 DEPENDENCIES: tuple[DependencyName, ...] = get_args(DependencyName)
 ROUTES, MONITOR = "panotti/routes/health.py", "panotti/health.py"
 READY = "return encoded(OK) if services_of(request.scope).monitor.ready else encoded(UNAVAILABLE, 503)"
+_RECOVERED_S = 10.0  # for an edge that learns of replicas which are ready again by asking them
 PATIENT = edit("", MONITOR, "LOCK_SHARE = 0.8", "LOCK_SHARE = 60")  # SQLite gives up after two minutes
 
 
@@ -122,6 +123,7 @@ class _Loss:
 
 
 def _loss(site: Site, name: DependencyName) -> _Loss:
+    floor(site.ready(within_s=_RECOVERED_S), f"it is not ready to begin with: the {name} cannot be lost")
     with site.workers() as workers:
         ready = workers.ask("GET", site.contract.path("health.ready"))
         floor(_all(ready, 200), f"it is not ready to begin with, so the loss of the {name} cannot show")

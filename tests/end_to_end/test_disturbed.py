@@ -16,7 +16,7 @@ import pytest
 from harness import journal
 from harness.commands import reporting
 
-from .conftest import Starter, needs_docker
+from .conftest import LONG, Starter, needs_docker
 
 # How many random moments to kill at, and which ones; the release is checked with ten.
 MOMENTS = int(os.environ.get("KILL_MOMENTS", "2"))
@@ -71,7 +71,7 @@ def test_a_run_ends_and_clears_away_where_a_fork_server_or_its_child_is_killed(
 
 
 def test_an_interrupted_run_says_so_and_clears_away(start: Starter) -> None:
-    run = start("-p", "testing", "--runtime", "process")
+    run = start("-p", "testing", "--runtime", "process", environment=LONG)
     run.wait_for("deployment.ready")
 
     run.process.send_signal(signal.SIGINT)
@@ -87,7 +87,7 @@ def test_an_interrupted_run_says_so_and_clears_away(start: Starter) -> None:
 
 
 def test_a_second_interrupt_ends_it_at_once(start: Starter) -> None:
-    run = start("-p", "testing", "--runtime", "process")
+    run = start("-p", "testing", "--runtime", "process", environment=LONG)
     run.wait_for("deployment.ready")
 
     run.process.send_signal(signal.SIGINT)
@@ -104,7 +104,7 @@ def test_a_second_interrupt_ends_it_at_once(start: Starter) -> None:
 @needs_docker
 @pytest.mark.parametrize("times", [1, 2])
 def test_an_interrupted_topology_is_cleared_away(start: Starter, times: int) -> None:
-    run = start("-p", "production", "--runtime", "containers")
+    run = start("-p", "production", "--runtime", "containers", environment=LONG)
     run.wait_for("deployment.ready")
 
     for _ in range(times):
