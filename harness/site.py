@@ -277,7 +277,7 @@ class Site:
             deployment.stop()
 
     def ready(self, *, within_s: float) -> bool:
-        """Wait until every replica and the edge answer, and the edge sends requests to each; return whether so.
+        """Wait until all replicas and the edge answer, and it sends requests to each; return whether so.
 
         A replica that is ready again is known to the edge only a moment later.
         """

@@ -61,7 +61,7 @@ def migrate(
 @app.command()
 def schema() -> None:
     """Prints the newest revision of the schema that this release knows. Needs no configuration."""
-    from panotti.storage.migrate import newest
+    from panotti.storage.revisions import newest
 
     typer.echo(newest())
 

@@ -11,7 +11,7 @@ from panotti.middleware.limits import InFlight
 from panotti.rules import route_table
 from panotti.secrets import NAMES, Secrets
 from panotti.settings import PRECEDENCE, Settings
-from panotti.storage.migrate import newest
+from panotti.storage.revisions import newest
 
 MASK = "[secret]"
 

@@ -54,6 +54,7 @@ class Supervisor:
         # What exists now is shared with the workers; collecting it would copy it into each of them.
         gc.collect()
         gc.freeze()
+        gc.enable()
         certificates, sources = self._certificates(), self._sources()
         self._fill()
         self._announce()

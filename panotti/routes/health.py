@@ -11,7 +11,7 @@ from panotti.routes.answers import answer, encoded
 from panotti.rules import ADMIN, PUBLIC, READER, rule
 from panotti.schemas import Status, Version
 from panotti.services import services_of
-from panotti.storage.migrate import newest
+from panotti.storage.revisions import newest
 from panotti.strictness import StrictRoute
 
 router = APIRouter(route_class=StrictRoute)

@@ -20,8 +20,9 @@ from sqlalchemy.pool import NullPool
 
 from panotti.problems import Problem
 from panotti.storage.database import Database
-from panotti.storage.migrate import MIGRATIONS, migrate
+from panotti.storage.migrate import migrate
 from panotti.storage.models import VERSION_TABLE, api_keys, metadata, schema_history
+from panotti.storage.revisions import MIGRATIONS
 from panotti.storage.sqlite import SQLiteStore
 
 Result = TypeVar("Result")

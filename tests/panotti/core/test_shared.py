@@ -15,9 +15,10 @@ from panotti.backends import choose
 from panotti.errors import StartError
 from panotti.settings import Settings
 from panotti.startup import await_dependencies
-from panotti.storage.migrate import migrate, newest
+from panotti.storage.migrate import migrate
 from panotti.storage.phases import Phase
 from panotti.storage.postgresql import PostgreSQLStore
+from panotti.storage.revisions import newest
 from tests.panotti.conftest import Shared
 from tests.panotti.core.client import Client
 from tests.panotti.core.conftest import SECRETS, Serve, secrets_for
