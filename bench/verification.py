@@ -1,4 +1,4 @@
-"""How long a verification takes, and how much of that is the harness's own. Each figure beside its bound.
+"""How long a verification takes, where its time goes, and how much memory it needs. Each beside its bound.
 
     python -m bench.verification
 
@@ -10,17 +10,21 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import fsum
 from pathlib import Path
 
 from harness import journal
-from harness.profiles import PROFILES
 from harness.records import Finding
 from harness.runtimes.engine import docker_answers
+from harness.summary import footer
 
-PRODUCTION_S, PROCESS_S, TOGETHER, OVERHEAD = 60.0, 20.0, 2.2, 0.15
+GATE_S, PROCESS_S, FULL_S, OVERHEAD, MEMORY_GIB = 60.0, 20.0, 420.0, 0.15, 8.0
 DECIDED = {0, 1, 2}
+_LOOK_S = 0.5
 
 
 def main() -> None:
@@ -36,20 +40,17 @@ def main() -> None:
 
 
 def containers(folder: Path) -> None:
-    """Measure each profile alone, then all of them side by side."""
+    """Measure the gate of one profile, and all of them at full depth."""
     run(folder / "cold", "--profile", "production", "--controls", "monitoring.health.service")
-    alone = {name: run(folder / name / "alone", "--profile", name) for name in PROFILES}
-    show("pytest suites --profile production", alone["production"], "s", PRODUCTION_S)
-    together = verify(folder / "together")
-    slowest = max(alone.values())
-    show(
-        f"all four side by side ({together:.1f} s) over the slowest ({slowest:.1f} s)",
-        together / slowest,
-        "",
-        TOGETHER,
-    )
-    share = own_share(journal.read(folder / "production" / "alone").findings)
-    show("the harness's own share of the wall time, production", share, "", OVERHEAD)
+    show("pytest suites --profile production", run(folder / "gate", "--profile", "production"), "s", GATE_S)
+    explain(folder / "gate")
+    with peak_memory() as gib:
+        seconds = verify(folder / "full", folder / "reports")
+    show("harness verify --report", seconds, "s", FULL_S)
+    explain(folder / "full")
+    show("memory at its peak", max(gib), "GiB", MEMORY_GIB)
+    share = own_share(journal.read(folder / "full").findings)
+    show("the harness's own share of the time of all checks", share, "", OVERHEAD)
 
 
 def run(directory: Path, *arguments: str) -> float:
@@ -57,9 +58,10 @@ def run(directory: Path, *arguments: str) -> float:
     return timed(sys.executable, "-m", "pytest", "suites", "-q", "--journal", str(directory), *arguments)
 
 
-def verify(directory: Path) -> float:
-    """Return the wall seconds of `harness verify`."""
-    return timed(sys.executable, "-m", "harness", "verify", "--journal", str(directory))
+def verify(directory: Path, reports: Path) -> float:
+    """Return the wall seconds of `harness verify --report`."""
+    arguments = ("--journal", str(directory), "--report", "--out", str(reports))
+    return timed(sys.executable, "-m", "harness", "verify", *arguments)
 
 
 def timed(*command: str) -> float:
@@ -74,12 +76,42 @@ def timed(*command: str) -> float:
     return seconds
 
 
+@contextmanager
+def peak_memory() -> Iterator[list[float]]:
+    """Yield a list whose highest is, after the block, the GiB that it took at most beside what was taken."""
+    before, seen, over = available(), [0.0], threading.Event()
+
+    def look() -> None:
+        while not over.wait(_LOOK_S):
+            seen.append((before - available()) / 2**20)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
+
+
+def available() -> int:
+    """Return the KiB of memory that programs can have without swapping, as the kernel reckons."""
+    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+
+
 def own_share(findings: tuple[Finding, ...]) -> float:
     """Return what part of the wall time was neither deployment, nor demanded wait, nor the target's own."""
     timings = [finding.timing for finding in findings]
     wall = fsum(t.wall_s for t in timings)
     accounted = fsum(t.deployment_s + t.demanded_s + t.target_s for t in timings)
     return max(wall - accounted, 0.0) / wall if wall else 0.0
+
+
+def explain(directory: Path) -> None:
+    """Print where the time of a run went."""
+    for part in footer(journal.read(directory)):
+        print(f"  {part}")  # noqa: T201
 
 
 def show(what: str, value: float, unit: str, bound: float) -> None:

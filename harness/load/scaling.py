@@ -36,8 +36,8 @@ class Slice:
     """A moment of one count of replicas under more load than they can do.
 
     served: writes that were acknowledged. periods, throttled: the scheduler's, and those in which the quota
-    was used up, of the replica with the fewest. used_s: processor seconds of all replicas. idle: the share of
-    the machine that nobody used.
+    was used up, of the replica with the fewest; most_throttled: of the one with the most. used_s: processor
+    seconds of all replicas. idle: the share of the machine that nobody used.
     """
 
     replicas: int
@@ -45,6 +45,7 @@ class Slice:
     served: int
     periods: int
     throttled: int
+    most_throttled: int
     used_s: float
     idle: float
 
@@ -62,6 +63,11 @@ class Slice:
     def held_back(self) -> bool:
         """Whether each replica was at its quota."""
         return bool(self.periods) and self.throttled >= _HELD_BACK * self.periods
+
+    @property
+    def uneven(self) -> bool:
+        """Whether one replica was at its quota while another was not: requests were not spread."""
+        return self.most_throttled >= _HELD_BACK * max(self.periods, 1) and not self.held_back
 
     @property
     def telling(self) -> bool:

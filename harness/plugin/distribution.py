@@ -9,8 +9,8 @@ import pytest
 
 from harness import places
 
-# Half of a run is waiting, for windows that a control demands and for answers.
-WORKERS = 2 * (os.cpu_count() or 1)
+# Each brings deployments up for itself, and what it tries keeps a processor busy most of the time.
+WORKERS = max(2, os.cpu_count() or 1)
 
 
 def distribute(config: pytest.Config, *, whole: bool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -49,8 +50,9 @@ _ARGUMENTS: Final = (
 _TIMEOUT_MS: Final = 10_000
 _SHOWN: Final = 500
 _DISTURBED: Final = "net::ERR_NETWORK_CHANGED"
-_OVERTAKEN: Final = "interrupted by another navigation"  # the error page of the try before, still arriving
-_DISTURBED_AT_MOST: Final = 5
+_OVERTAKEN: Final = "interrupted by another navigation"  # the error page of one that was given up
+_DISTURBED_S: Final = 15.0
+_RESTLESS: Final = "the browser gave its requests up: network interfaces of this machine come and go"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +106,13 @@ class BrowserPage:
         Chromium gives every request up when any interface of the machine comes or goes, and Docker's do with
         each container: such an end is no answer of the target, and tells nothing about it.
         """
-        for _ in range(_DISTURBED_AT_MOST):
+        deadline = time.monotonic() + _DISTURBED_S
+        while time.monotonic() < deadline:
             answer = _in_browser(lambda: self._page.evaluate(FETCH, arguments))
             if answer["status"] or not any(_DISTURBED in line for line in self._console):
                 return answer
             self._console.clear()
-        raise NotVerified("the browser gave its requests up: network interfaces of this machine come and go")
+        raise NotVerified(_RESTLESS)
 
     def submit(self, path: str, fields: Mapping[str, str], *, method: str = "POST") -> BrowserAnswer:
         """Send a form to the target, as a forged page would; the page itself moves there."""
@@ -201,8 +204,12 @@ class BrowserProbe:
             context.set_default_timeout(_TIMEOUT_MS)
             if session is not None:
                 context.add_cookies([cookie_of(peer, session)])
-            page = context.new_page()
-            _go(page, f"https://sandboxed.example{SANDBOX}" if origin == "null" else f"{origin}/")
+            page = _opened(
+                context, f"https://sandboxed.example{SANDBOX}" if origin == "null" else f"{origin}/"
+            )
+        except NotVerified:
+            context.close()
+            raise
         except Error as cause:
             context.close()
             raise ProbeFailed(
@@ -274,16 +281,24 @@ def _in_browser(call: Callable[[], T]) -> T:
     return _DRIVER.run(call)
 
 
-def _go(page: Page, url: str) -> None:
-    """Open a page; once more when only the machine's network interfaces changed meanwhile."""
-    for left in reversed(range(_DISTURBED_AT_MOST)):
+def _opened(context: BrowserContext, url: str) -> Page:
+    """Open a page; another one where only the machine's network interfaces changed meanwhile.
+
+    A page whose navigation was given up still gets its error page, which would end the next try in it.
+    Raises NotVerified when they never kept still.
+    """
+    deadline = time.monotonic() + _DISTURBED_S
+    while time.monotonic() < deadline:
+        page = context.new_page()
         try:
             page.goto(url)
         except Error as cause:
-            if not left or not any(sign in cause.message for sign in (_DISTURBED, _OVERTAKEN)):
+            page.close()
+            if not any(sign in cause.message for sign in (_DISTURBED, _OVERTAKEN)):
                 raise
         else:
-            return
+            return page
+    raise NotVerified(_RESTLESS)
 
 
 def _status(response: Response | None) -> int:

@@ -128,8 +128,10 @@ class LoadProbe:
     def delivered(self, requests: int) -> LoadResult:
         """Return a run of as many requests, for what no clock decides: what is stored.
 
-        The last one that was measured where it has as many.
+        The last one that was measured where it has as many. At the depth `gate` nothing is measured, and
+        a run for this alone would decide a control of which the rest is left out.
         """
+        costs("measuring")
         for last in self._measured.tries[-1:]:
             if not undelivered(last) and last.offered >= requests:
                 self._record(last)

@@ -77,13 +77,15 @@ class ScalingProbe:
         time.sleep(for_s)
         ended_s, idle, after = time.monotonic(), processors.idle, [one.read() for one in meters]
         pairs = [*zip(before, after, strict=True)]
-        then, now = min(pairs, key=lambda pair: pair[1].throttled - pair[0].throttled)
+        throttled = [later.throttled - earlier.throttled for earlier, later in pairs]
+        then, now = pairs[throttled.index(min(throttled))]
         return Slice(
             replicas=len(meters),
             for_s=ended_s - began_s,
             served=pressure.served(began_s, ended_s),
             periods=now.periods - then.periods,
-            throttled=now.throttled - then.throttled,
+            throttled=min(throttled),
+            most_throttled=max(throttled),
             used_s=sum(later.usage_s - earlier.usage_s for earlier, later in pairs),
             idle=idle,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import partial
 from typing import Final
 
 from harness import control, edit, floor, record
@@ -95,11 +96,17 @@ def test_edge_and_data_do_not_reach_one_another(site: Site) -> None:
     """From inside every container, connections open to tiers that a flow joins with its own, to no other."""
     parts, members = site.topology.parts(), site.topology.members()
     floor(all(one.ports for one in members), "a container listens on no port: nobody could reach it")
-    found: set[tuple[str, str]] = set()
-    for part in parts:
-        others = [one for one in members if one.tier != part.tier]
-        reached = site.topology.reached(part, (place for one in others for place in one.places))
-        found |= {(part.service, one.service) for one in others if reached.intersection(one.places)}
+    others = [[one for one in members if one.tier != part.tier] for part in parts]
+    places = [[place for one in apart for place in one.places] for apart in others]
+    reached = site.together(
+        *(partial(site.topology.reached, part, tried) for part, tried in zip(parts, places, strict=True))
+    )
+    found = {
+        (part.service, one.service)
+        for part, apart, open_ in zip(parts, others, reached, strict=True)
+        for one in apart
+        if open_.intersection(one.places)
+    }
     record(_drawn(members, found))
     tiers = {one.service: one.tier for one in members}
     needed = {flow.partition(" ")[::2] for flow in site.policy.topology.flows}
@@ -128,7 +135,8 @@ def test_application_and_data_have_no_way_out(site: Site) -> None:
         "the edge is confined too: what tells the others from it?",
     )
     place = f"{hop}:{DISCARD}"
-    out = {part.service for part in parts if hop and place in site.topology.reached(part, [place])}
+    reached = site.together(*(partial(site.topology.reached, part, [place] if hop else []) for part in parts))
+    out = {part.service for part, open_ in zip(parts, reached, strict=True) if open_}
 
     leaks = {one.service for one in members if one.tier not in outside and not one.confined}
     leaks |= {one.service for one in members if one.tier not in outside and one.service in out}

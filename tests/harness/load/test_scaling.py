@@ -16,7 +16,7 @@ NOISE = 0.05  # of each slice, as the standard deviation of a logarithm
 
 def slice_(replicas: int, rate: float, **given: Any) -> Slice:
     """Twelve scheduling periods of a fifth of a processor each, all of it used."""
-    usual: dict[str, Any] = {"for_s": 1.2, "periods": 12, "throttled": 12, "idle": 0.4}
+    usual: dict[str, Any] = {"for_s": 1.2, "periods": 12, "throttled": 12, "most_throttled": 12, "idle": 0.4}
     return Slice(replicas=replicas, served=round(1.2 * rate), used_s=0.24 * replicas, **{**usual, **given})
 
 
@@ -47,6 +47,13 @@ def test_a_slice_tells_what_was_served_and_used_each_second() -> None:
     assert one.held_back
     assert not slice_(2, 100.0, throttled=8).held_back
     assert not slice_(2, 100.0, periods=0, throttled=0).held_back
+
+
+def test_replicas_of_which_one_alone_is_at_its_quota_are_used_unevenly() -> None:
+    assert slice_(4, 50.0, throttled=0).uneven
+    assert not slice_(4, 200.0).uneven, "all are at theirs"
+    assert not slice_(4, 200.0, throttled=0, most_throttled=0).uneven, "none is"
+    assert not slice_(2, 100.0, periods=0, throttled=0, most_throttled=0).uneven, "nothing is known"
 
 
 def test_replicas_that_serve_nearly_as_many_times_as_much_are_enough_after_three_rounds() -> None:

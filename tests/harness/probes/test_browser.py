@@ -97,25 +97,32 @@ REFUSED = "Page.goto: net::ERR_CONNECTION_REFUSED at https://app.panotti.test/"
 
 
 @pytest.mark.parametrize(
-    ("ends", "tries", "opened"),
+    ("ends", "tries", "raised"),
     [
-        ([], 1, True),
-        ([CHANGED, ARRIVING, CHANGED], 4, True),
-        ([REFUSED], 1, False),
-        ([CHANGED, REFUSED], 2, False),
-        ([CHANGED] * 9, 5, False),
+        ([], 1, None),
+        ([CHANGED, ARRIVING], 3, None),
+        ([REFUSED], 1, Error),
+        ([CHANGED, REFUSED], 2, Error),
+        ([CHANGED] * 9, 4, NotVerified),
     ],
 )
-def test_only_a_changed_network_lets_a_page_be_opened_again(ends, tries, opened):
-    left, asked = list(ends), []
+def test_only_a_changed_network_lets_a_page_be_opened_again(ends, tries, raised, monkeypatch):
+    left, asked, clock = list(ends), [], iter(range(0, 1000, 3))
+    monkeypatch.setattr(browser.time, "monotonic", lambda: next(clock))
 
-    def goto(url):
-        asked.append(url)
-        if left:
-            raise Error(left.pop(0))
+    class OnePage(SimpleNamespace):
+        def goto(self, url):
+            assert self not in asked, "a page is tried once"
+            asked.append(self)
+            if left:
+                raise Error(left.pop(0))
 
-    page = SimpleNamespace(goto=goto)
-    with contextlib.nullcontext() if opened else pytest.raises(Error):
-        browser._go(page, "https://app.panotti.test/")
+        def close(self):
+            self.closed = True
+
+    context = SimpleNamespace(new_page=lambda: OnePage(name=len(asked), closed=False))
+    with pytest.raises(raised) if raised else contextlib.nullcontext():
+        browser._opened(context, "https://app.panotti.test/")
 
     assert len(asked) == tries
+    assert [page.closed for page in asked] == [True] * (tries - (raised is None)) + [False] * (raised is None)
