@@ -2,8 +2,9 @@
 
 A slice counts against the target only where nothing else than this run took the processors; and where the
 witness was slow in it, or the generator late, the target is excused `EXCUSED` times as much. A slice counts
-for the target unless other work disturbed the witness in it: to be quick beside other work is sound evidence,
-and a target that disturbs the machine itself gains nothing by it.
+for the target unless the witness was slow in it, or the generator late: to be quick beside other work is
+sound evidence. What made them so need not show: a host takes time from its guests without a word. Where it
+was the target, too many slices are of that kind, and nothing is decided for it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ LATE: Final = 0.1
 # A request passes as many processes on its way: edge, worker, database, and back. Each may have to wait as
 # long as the witness had to, which is one.
 EXCUSED: Final = 5.0
+# Of the slices, those at most in which the witness was slow, or the generator late, and nobody knows why.
+UNEXPLAINED: Final = 0.25
 _PATIENCE: Final = 20
 _HOPE: Final = 0.1
 _SHOWN: Final = 3
@@ -119,6 +122,7 @@ class Decision:
         self.slices = 0
         self.aside = 0  # slices that do not count in full
         self.credited = 0  # slices that count for the target
+        self.unexplained = 0  # slices that do not, though nothing else was at work in them
         self.witness = 0  # slices in which it was not quick
         self.late = 0  # slices in which the generator was late
         self.moments: list[Moment] = []  # those in which something else took time from the run
@@ -129,8 +133,9 @@ class Decision:
         self.slices += 1
         self.aside += bool(foreign or lost_ms)
         self.moments += [moment for moment in foreign if moment not in self.moments[-2:]]
-        charged, credited = not foreign, not (foreign and lost_ms)
+        charged, credited = not foreign, not lost_ms
         self.credited += credited
+        self.unexplained += bool(lost_ms and not foreign)
         if credited:
             self.requests.update({step: len(found) for step, found in one.latencies.items()})
         for level in self.levels:
@@ -155,7 +160,12 @@ class Decision:
 
     def decided(self, kind: Kind = "all") -> bool:
         """Whether one level is broken, or all hold."""
-        return bool(self.broken(kind)) or not (self._few(kind) or self._open(kind))
+        return bool(self.broken(kind)) or not (self._few(kind) or self._open(kind) or self._suspect)
+
+    @property
+    def _suspect(self) -> bool:
+        """Whether the target itself may be what keeps the witness waiting."""
+        return self.unexplained > UNEXPLAINED * self.slices
 
     @property
     def hopeless(self) -> bool:
@@ -170,10 +180,12 @@ class Decision:
 
     def _reasons(self, kind: Kind) -> Iterator[str]:
         few, undecided = self._few(kind), self._open(kind)
-        if not few and not undecided:
+        if not few and not undecided and not self._suspect:
             return
         yield f"not decided after {self.slices * SLICE_S:g} s"
         yield self.disturbances()
+        if self._suspect:
+            yield f"in {self.unexplained} of them nothing else was at work: the target may have done it"
         if few:
             told_ = ", ".join(f"{self.requests[step]} of the step '{step}'" for step in few)
             yield f"too few requests: {told_}, {self._floor} are the least"

@@ -34,7 +34,7 @@ SHARED_LOCK = edit(
     BEGIN,
     BEGIN + "        with open(__file__) as shared:\n"
     '            __import__("fcntl").flock(shared, 2)\n'
-    '            __import__("time").sleep(0.02)  # room for 50 requests a second on each\n',
+    '            __import__("time").sleep(0.03)  # room for 33 requests a second on each\n',
 )
 SLOW_LIST = edit(
     "the listing takes 30 ms longer",

@@ -99,6 +99,18 @@ def test_what_the_witness_lost_is_excused_five_times_and_no_more() -> None:
     assert names(charged) == ["start: p95"]
 
 
+@pytest.mark.parametrize(("stalled", "decided"), [(10, True), (20, False)])
+def test_what_nobody_knows_the_cause_of_counts_neither_way_while_it_is_rare(
+    stalled: int, *, decided: bool
+) -> None:
+    tail = {**QUICK, "start": (41.0,) * 25}  # without the excuse it would be a fault
+    decision = decide([measured(40), measured(stalled, tail, witness=WITNESS_SLOW)], LEVELS)
+
+    assert decision.broken() == ()
+    assert decision.decided() == decided
+    assert ("the target may have done it" in decision.undecided()) != decided
+
+
 def test_a_late_generator_does_not_excuse_what_goes_far_beyond_its_lag() -> None:
     assert names(decide([measured(40, VERY_SLOW, late_ms=30.0)], LEVELS))[0] == "start: p95"
     assert decide([measured(40, SLOW, late_ms=30.0)], LEVELS).broken() == ()
