@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 from harness.contract import Contract
 from harness.credentials import Credentials
 from harness.defects import CLEAN, Variation
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ProbeFailed
 from harness.evidence import current, waiting_for_target
 from harness.faults.dependency import Faults
 from harness.fuzz.corpus import Corpus
@@ -317,6 +317,8 @@ class Site:
             return self.deployment.serving() >= len(self.deployment.replica_urls)
         except CannotShow:
             return True  # no edge stands before it, or none that tells
+        except ProbeFailed:
+            return False
 
     def _change_edge(self, variation: Variation) -> None:
         self.deployment.change_edge(variation)

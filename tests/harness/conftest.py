@@ -150,6 +150,9 @@ class LocalDeployment:
     def members(self) -> NoReturn:
         raise CannotShow("no topology")
 
+    def serving(self) -> NoReturn:
+        raise CannotShow("there is no edge")
+
     def add_replica(self) -> NoReturn:
         raise CannotShow("no topology")
 
