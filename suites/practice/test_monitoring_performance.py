@@ -44,7 +44,7 @@ SLOW_LIST = edit(
     '    await __import__("asyncio").sleep(0.03)  # a query without its index\n',
 )
 REFUSALS = setting(title="one request at a time in each worker, others are refused", MAX_CONCURRENCY=1)
-FEW = setting(title="a quota that the promised rate exceeds", RATE_ADDRESS_QUOTA=300)
+FEW = setting(title="a quota that the promised rate exceeds", RATE_ADDRESS_QUOTA=150)
 FAILURES = edit(
     "one write in fifty fails",
     STORED,
