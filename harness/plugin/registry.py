@@ -38,7 +38,9 @@ class Listed:
 def listed(suites: Path) -> tuple[Listed, ...]:
     """Return every check below `suites`. Raises `UserError` when they cannot be collected."""
     taker = _Taker()
-    arguments = [str(suites), "--rootdir", str(suites.parent), "-p", "harness.plugin", *_QUIET]
+    # The whole suites, of which nothing is left out for its cost.
+    arguments = [str(suites), "--rootdir", str(suites.parent), "-p", "harness.plugin", "--depth", "full"]
+    arguments += _QUIET
     status = pytest.main(arguments, plugins=[taker])
     if status not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
         raise UserError(

@@ -181,6 +181,12 @@ class TestCatalogue:
             listed(suites)
         assert "--collect-only" in refused.value.remedy
 
+    def test_checks_that_a_gate_leaves_out_are_there_too(self, suites: Path) -> None:
+        usual = [one.check for one in listed(suites)]
+        costs.keep(suites, [costs.Cost(check=check, cost="rollout") for check in usual])
+
+        assert [one.check for one in listed(suites)] == usual != []
+
     def test_a_folder_without_checks_has_none(self, tmp_path: Path) -> None:
         (tmp_path / "suites").mkdir()
         (tmp_path / "pytest.ini").write_text("[pytest]\n")
