@@ -59,9 +59,10 @@ def in_order(trials: Sequence[Trial], costs: Costs) -> list[int]:
     """Return positions so that trials on one deployment are neighbours, a profile's own deployment first.
 
     Of those on one deployment, the ones that try it as it is come before those for which a defect is planted
-    in it: what such a defect leaves behind meets as few others as possible. Measurements come last.
+    in it, and before those that dirty it: what they leave behind meets as few others as possible.
+    Measurements come last.
     """
-    undisturbed_first = grouped(map(_planted, trials))
+    undisturbed_first = sorted(grouped(map(_planted, trials)), key=lambda at: _dirties(trials[at]))
     keys = [need.key if isinstance(need := trials[at].need, Need) else None for at in undisturbed_first]
     positions = [undisturbed_first[at] for at in grouped(keys)]
     return sorted(positions, key=lambda position: _apart(trials[position], costs))
@@ -108,7 +109,8 @@ def _unit(members: Sequence[tuple[int, Trial]], costs: Costs) -> Unit:
     need = members[0][1].need
     return Unit(
         items=tuple(position for position, _ in members),
-        home=need.group if isinstance(need, Need) and need.divisible else "",
+        home=need.group if isinstance(need, Need) and need.shared else "",
+        late=_dirties(members[0][1]),
         cost=max(classes, key=CLASSES.index),
         seconds=sum(costs.seconds(t.check, t.case.profile) for _, t in members if isinstance(t.need, Need)),
     )
@@ -118,7 +120,11 @@ def _group(trial: Trial) -> str:
     """Return what a trial's unit is known by, "" where it is a unit of its own."""
     if not isinstance(trial.need, Need):
         return "no deployment"
-    return "" if trial.need.divisible else trial.need.group
+    return "" if trial.need.shared else trial.need.group
+
+
+def _dirties(trial: Trial) -> bool:
+    return isinstance(trial.need, Need) and trial.need.fresh
 
 
 def _planted(trial: Trial) -> tuple[str] | None:

@@ -19,8 +19,8 @@ class Declaration:
     control: the id it decides, or a part of it.
     broken_by: the defects that must make it fail, at least one; beside them those that take its sight away.
     setup: a variation of the deployment that the check needs; CLEAN shares the profile's deployment.
-    fresh: the check dirties its deployment (kills, faults, exhausted stores): it gets one that is as new, and
-        that is renewed, or replaced, for the next check of that kind.
+    fresh: the check dirties its deployment (kills, faults, exhausted stores): it comes after those that do
+        not, and the deployment is renewed, or replaced, for the next check.
     group: it dirties its deployment as others of that name do, and shares one with those alone.
     image: the check looks at the server's image alone, for which no deployment is brought up.
     profiles: where the check means something; empty = in every profile.

@@ -23,8 +23,8 @@ class Deployments:
     """Hands each item its deployment. `plan` gives the items in the order in which they will run.
 
     A profile's own deployment stays for the session; any other is stopped after the last item that needs it.
-    One that is to be as at its beginning for each of its items is renewed between them, or replaced. One that
-    an item has spoiled is replaced.
+    One that an item was to dirty is renewed for the next, or replaced. One that an item has spoiled is
+    replaced.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Deployments:
                 self._begin(by_key[key])
 
     def release(self, item: str, *, spoiled: bool = False) -> None:
-        """Say that the item is done; its deployment is stopped or renewed, where that is due, meanwhile.
+        """Say that the item is done; its deployment is stopped, where that is due, meanwhile.
 
         spoiled: the item left it so that no other item may have it. It is stopped, and the next item that
         needs one like it gets a new one.
@@ -70,11 +70,10 @@ class Deployments:
         with self._lock:
             self._left[need.key] -= 1
             start = self._starts.get(need.key)
-            if start is None or (need.shared and not spoiled):
+            if start is None:
                 return
-            if self._left[need.key] > 0 and not spoiled:
-                if need.fresh and start.over:
-                    self._starts[need.key] = start.again()
+            if not spoiled and (need.shared or self._left[need.key] > 0):
+                start.dirty |= need.fresh and start.over
                 return
             del self._starts[need.key]  # a twin that asks for it later gets one that is up
             stop = threading.Thread(target=start.stop, name=f"stop {need.group}", daemon=True)
@@ -104,6 +103,8 @@ class Deployments:
                     raise Closing("the session is ending")
                 start = self._starts[need.key] = _Start(need, self._runtime_of, lambda: self._closing)
                 start.thread.start()
+            elif start.dirty:
+                start = self._starts[need.key] = start.again()
             return start
 
 
@@ -118,6 +119,7 @@ class _Start:
         used: Deployment | None = None,
     ) -> None:
         """used: one that was up for it before, to be renewed if it can be."""
+        self.dirty = False
         self.need = need
         self._used = used
         self._runtime_of = runtime_of

@@ -12,7 +12,6 @@ from harness.defects import CLEAN, Variation
 from harness.runtimes import IMAGE, RuntimeName, Specification
 
 _TITLE = 40  # characters of a defect's title that a node id carries
-_FRESH = "fresh"
 CHEAPEST_FIRST: tuple[RuntimeName, ...] = ("process", "containers")
 
 
@@ -41,11 +40,13 @@ class Need:
 
     planted: what differs while the item is tried, and is taken back: the edge, how releases are made and
         driven.
+    fresh: the item dirties it, so that it is renewed, or replaced, for whoever needs it next.
     """
 
     runtime: RuntimeName
     specification: Specification
     planted: Variation = CLEAN
+    fresh: bool = False
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -53,18 +54,11 @@ class Need:
 
     @property
     def shared(self) -> bool:
-        """Whether it is the profile's own deployment, which stays up for the whole session."""
+        """Whether it is the profile's own deployment, which stays up for the whole session.
+
+        Several workers may have such a deployment each, and share its items between them.
+        """
         return not self.specification.variation.changes and self.specification.instance == "shared"
-
-    @property
-    def fresh(self) -> bool:
-        """Whether each item is to find it as it was brought up."""
-        return self.specification.instance == _FRESH
-
-    @property
-    def divisible(self) -> bool:
-        """Whether several workers may have such a deployment each, and share its items between them."""
-        return not self.specification.variation.changes and (self.shared or self.fresh)
 
     @property
     def group(self) -> str:
@@ -102,15 +96,18 @@ def need(declaration: Declaration, case: Case, runtimes: Sequence[RuntimeName]) 
                 variation=variation.brought_up,
                 instance=own if own and runtime != "external" else "shared",
             )
-            return Need(runtime=runtime, specification=specification, planted=variation.planted)
+            return Need(
+                runtime=runtime,
+                specification=specification,
+                planted=variation.planted,
+                fresh=declaration.fresh and runtime != "external",
+            )
     return Refusal(reason=_why_not(declaration, planted, runtimes[0]))
 
 
 def _instance(declaration: Declaration) -> str:
     """What a check's deployment is kept apart by, "" for one that it shares with others."""
-    if declaration.image:
-        return IMAGE
-    return _FRESH if declaration.fresh else declaration.group
+    return IMAGE if declaration.image else declaration.group
 
 
 def twin(declaration: Declaration, case: Case, profile: str, runtime: RuntimeName) -> Need:

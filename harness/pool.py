@@ -19,12 +19,14 @@ class Unit:
     """Items that one worker tries one after another.
 
     items: positions in the collection. home: the deployment that it shares with other units, "" for none.
+    late: it dirties that deployment, and comes after those that do not.
     """
 
     items: tuple[int, ...]
     home: str
     cost: CostClass
     seconds: float
+    late: bool = False
 
 
 class Pool:
@@ -36,7 +38,7 @@ class Pool:
     """
 
     def __init__(self, units: Sequence[Unit], *, busy: int) -> None:
-        self._left = sorted(units, key=lambda unit: unit.seconds, reverse=True)
+        self._left = sorted(units, key=lambda unit: (unit.late, -unit.seconds))
         self._busy = busy
         self._homes: dict[str, set[str]] = {}
         self._under_way: dict[str, Unit] = {}

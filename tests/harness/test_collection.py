@@ -36,9 +36,8 @@ def trial(
     """variation None: no runtime can show it."""
     needed: Need | Refusal = Refusal(reason="no")
     if variation is not None:
-        own = "fresh" if declaration.fresh else "shared"
-        wanted = Specification(profile=profile, variation=variation, instance=own)
-        needed = Need(runtime="process", specification=wanted)
+        wanted = Specification(profile=profile, variation=variation)
+        needed = Need(runtime="process", specification=wanted, fresh=declaration.fresh)
     return Trial(
         check=f"suites/test_x.py::{name}[{profile}{case}]",
         claim="A claim.",
@@ -158,6 +157,13 @@ def test_on_one_deployment_planted_defects_come_last_the_same_ones_together() ->
     assert order == ["clean", "clean too", "cut off", "killed", "cold"]
 
 
+def test_on_one_deployment_what_dirties_it_comes_after_the_rest() -> None:
+    dirty = replace(DECLARATION, fresh=True)
+    trials = [trial("kills", declaration=dirty), trial("asks"), trial("kills_too", declaration=dirty)]
+
+    assert in_order(trials, Costs()) == [1, 0, 2]
+
+
 def releasing(name: str, releases: Variation = CLEAN) -> Trial:
     clean = trial()
     assert isinstance(clean.need, Need)
@@ -221,5 +227,6 @@ def test_trials_of_a_changed_deployment_are_one_unit_and_those_of_a_shared_one_a
 
     assert [unit.items for unit in found] == [(0,), (1,), (2, 3), (4,), (5,)]
     assert [unit.home for unit in found[:3]] == ["", home_of(trials[1]), ""]
-    assert found[1].home == found[3].home != found[4].home
+    assert found[1].home == found[3].home == found[4].home
+    assert [unit.late for unit in found] == [False, False, False, False, True]
     assert (found[2].cost, found[2].seconds) == ("waiting", 10.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +23,8 @@ def needing(variation: Variation = CLEAN, *, instance: str = "shared", profile: 
 
 
 OWN = needing()
-FRESH = needing(instance="fresh")
+FRESH = replace(OWN, fresh=True)
+APART = needing(instance="apart")
 ONE, TWO, THREE = (needing(setting(X=number)) for number in (1, 2, 3))
 BROKEN = needing(setting(BROKEN="1"))
 
@@ -203,20 +205,21 @@ class TestLettingGo:
         assert deployment.stopped
 
     def test_one_of_its_own_is_stopped_though_unchanged(self, manage: Any) -> None:
-        managed = manage(a=FRESH, b=OWN)
-        managed.deployments.get(FRESH)
+        managed = manage(a=APART, b=OWN)
+        managed.deployments.get(APART)
 
         managed.deployments.release("a")
 
-        assert managed.left == [FRESH]
+        assert managed.left == [APART]
 
-    def test_one_that_is_to_be_fresh_is_renewed_between_its_items(self, manage: Any) -> None:
+    def test_one_that_an_item_dirties_is_renewed_once_the_next_item_needs_it(self, manage: Any) -> None:
         managed = manage(a=FRESH, b=FRESH)
         first = managed.deployments.get(FRESH)
 
         managed.deployments.release("a")
+        assert first.renewed == 0
 
-        assert managed.deployments.get(FRESH) is first
+        assert managed.deployments.get(OWN) is first
         assert first.renewed == 1
         managed.deployments.release("b")
         managed.deployments.close()
@@ -261,7 +264,7 @@ class TestLettingGo:
         assert len(managed.started) == 1
 
     def test_a_start_that_failed_is_tried_again_for_the_next_item(self, manage: Any) -> None:
-        need = needing(setting(BROKEN="1"), instance="fresh")
+        need = replace(needing(setting(BROKEN="1")), fresh=True)
         managed = manage(a=need, b=need)
         with pytest.raises(DeploymentFailed):
             managed.deployments.get(need)

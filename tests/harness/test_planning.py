@@ -128,15 +128,15 @@ class TestNeed:
 
         assert len(keys) == 4
 
-    def test_checks_that_dirty_it_get_one_that_is_as_new_for_each(self) -> None:
+    def test_checks_that_dirty_it_share_it_with_the_others(self) -> None:
         own = needed(fresh=True)
 
         assert own.fresh
-        assert not own.shared
+        assert own.key == needed().key
         assert not needed().fresh
         assert own == needed(fresh=True, control=make.OTHER)
         assert own != needed(fresh=True, setup=ANY)
-        assert needed(fresh=True, runtimes=("external",)).shared, "there is only the one that is up"
+        assert not needed(fresh=True, runtimes=("external",)).fresh, "what is up already cannot be renewed"
 
     def test_a_group_of_checks_has_a_deployment_that_no_other_shares(self) -> None:
         one, other = needed(group="releases"), needed(group="releases", control=make.OTHER)

@@ -27,6 +27,13 @@ def test_the_longest_comes_first() -> None:
     assert [one.take("gw0"), one.take("gw0"), one.take("gw0")] == [long, short, None]
 
 
+def test_what_dirties_a_deployment_comes_after_the_rest_of_it() -> None:
+    dirties = Unit(items=(1,), home="here", cost="quick", seconds=50, late=True)
+    one = pool(dirties, unit(2, home="here", seconds=1), workers=1)
+
+    assert [one.take("gw0"), one.take("gw0")] == [unit(2, home="here", seconds=1), dirties]
+
+
 def test_a_worker_keeps_to_the_deployment_that_it_has() -> None:
     there, elsewhere = unit(1, home="here", seconds=20), unit(2, home="there", seconds=30)
     more = unit(3, home="there", seconds=1)
