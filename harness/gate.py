@@ -12,6 +12,7 @@ from harness.judge import ControlResult, is_required, weigh
 from harness.ledger.holding import stale_lines
 from harness.ledger.loading import AGAIN
 from harness.records import Finding, Json
+from harness.sealing import fingerprint
 from harness.verdict import Verdict
 from harness.waiver import revive_waivers
 
@@ -45,12 +46,16 @@ class Decision:
         return _SENTENCES[self.status]
 
 
-def decide(view: JournalView, results: Sequence[ControlResult]) -> Decision:
-    """Decide on every control that a policy requires. Only a proven `pass` or a valid waiver opens."""
+def decide(view: JournalView, results: Sequence[ControlResult], *, key: str = "") -> Decision:
+    """Decide on every control that a policy requires. Only a proven `pass` or a valid waiver opens.
+
+    key: fingerprint of the key that must have signed the journal, "" for any.
+    """
     required = [result for result in results if result.required]
     failed = [*_of_the_ledger(view)]
     failed += [_name(result) for result in required if result.verdict is Verdict.FAIL]
-    doubts = [*_of_the_journal(view), *_of_what_ran(view, required), *_of_the_audit(view)]
+    doubts = [*_of_the_journal(view), *_of_the_key(view, key), *_of_what_ran(view, required)]
+    doubts += _of_the_audit(view)
     unsure = [r for r in required if not r.opens and r.verdict is not Verdict.FAIL]
     lacking = [r for r in unsure if r.verdict is Verdict.PASS and len(r.untried) == len(r.unproven)]
     doubts += [*_of_the_proofs(view, lacking), *(_name(r) for r in unsure if r not in lacking)]
@@ -87,6 +92,12 @@ def _of_the_journal(view: JournalView) -> Iterator[str]:
         yield "the journal is incomplete or edited: " + "; ".join(view.problems)
     if view.run.kind != "verify":
         yield f"this is the journal of a {view.run.kind}, which decides nothing about a release"
+
+
+def _of_the_key(view: JournalView, key: str) -> Iterator[str]:
+    signed = fingerprint(view.run.signer)
+    if key and key != signed:
+        yield f"the journal is not signed by {key}, but by {signed or 'nobody'}"
 
 
 def _of_what_ran(view: JournalView, required: Sequence[ControlResult]) -> Iterator[str]:

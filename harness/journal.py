@@ -6,8 +6,8 @@
         production-4711.jsonl  segment of another writing process
 
 Every line is chained to the one before (`harness.chain`) and forced to disk before the writer goes on. A
-segment ends with an `end` record; the owner's ends with a seal that names every segment, its length and last
-hash. What is missing, cut off or edited is therefore found, and named.
+segment ends with an `end` record; before it the owner's has a seal that names every segment, its length and
+last hash, and is signed (`harness.sealing`). What is missing, cut off, edited or added is found, and named.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import chain
+from harness import chain, sealing
 from harness.appended import append
 from harness.errors import HarnessError, JournalError
 from harness.records import Event, Finding, Proof, Run
@@ -31,6 +31,8 @@ HEAD = "run.json"
 OWNER = "main"
 SUFFIX = ".jsonl"
 RecordType = Finding | Event | Proof
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+_MODE = 0o600  # answers of a target may hold what nobody else is to read
 _TYPES: dict[type[RecordType], str] = {Finding: "finding", Event: "event", Proof: "proof"}
 
 
@@ -46,21 +48,26 @@ def now() -> str:
 def create(directory: Path, run: Run) -> Writer:
     """Begin a journal: write its head and open the owner's segment.
 
-    Raises `JournalError` when `directory` holds a journal already, `JournalFull` when the disk is full.
+    Raises `JournalError` when `directory` holds a journal already, `JournalFull` when the disk is full,
+    `UserError` when the key that is to sign it cannot be read.
     """
-    line, _ = chain.encode(chain.ORIGIN, 0, "run", run)
+    signer = sealing.signer()
+    line, _ = chain.encode(chain.ORIGIN, 0, "run", replace(run, signer=signer.told))
     head = directory / HEAD
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with head.open("xb") as file:
-            append(file.fileno(), line)
+        file = os.open(head, _NEW, _MODE)
+        try:
+            append(file, line)
+        finally:
+            os.close(file)
     except FileExistsError:
         raise JournalError(
             f"{directory}: holds a journal already", remedy="Name another directory, or remove this one."
         ) from None
     except OSError as cause:
         raise _full(head, cause) from None
-    return Writer(directory, OWNER)
+    return Writer(directory, OWNER, signer)
 
 
 def join(directory: Path, segment: str) -> Writer:
@@ -78,17 +85,22 @@ def join(directory: Path, segment: str) -> Writer:
 
 
 class Writer:
-    """Appends to one segment. Safe to use from several threads."""
+    """Appends to one segment. Safe to use from several threads.
 
-    def __init__(self, directory: Path, segment: str) -> None:
+    signer: seals the journal; the owner's alone has one.
+    """
+
+    def __init__(self, directory: Path, segment: str, signer: sealing.Signer | None = None) -> None:
         self.directory = directory
+        self._signer = signer
         self.segment = segment
         self.path = directory / f"{segment}{SUFFIX}"
-        self._last = chain.first_link(_head_hash(directory), segment)
+        self._head = _head_hash(directory)
+        self._last = chain.first_link(self._head, segment)
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         try:
-            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            self._file = os.open(self.path, _NEW | os.O_APPEND, _MODE)
         except OSError as cause:
             raise _full(self.path, cause) from None
         self._open = True
@@ -101,8 +113,9 @@ class Writer:
         """Close the segment with its counts; the owner's also with the seal. Safe to call twice."""
         if not self._open:
             return
-        if self.segment == OWNER:
-            self._write("seal", _measure(self.directory))
+        if self._signer is not None:
+            own = self._counts.total(), self._last
+            self._write("seal", self._signer.seal(self._head, _measure(self.directory), own))
         self._write("end", dict(self._counts))
         self._close()
 
@@ -141,7 +154,7 @@ def read(directory: Path) -> JournalView:
     """Read a journal. Raises `JournalError` when there is none, or when its head cannot be read."""
     run, head, problems = _read_head(directory)
     found: dict[type, list[Any]] = {Finding: [], Event: [], Proof: []}
-    seal: dict[str, Any] | None = None
+    sealed: dict[str, Any] | None = None
     lengths: dict[str, tuple[int, str]] = {}
     for path in sorted(directory.glob(f"*{SUFFIX}")):
         segment = _Segment(path, head)
@@ -149,8 +162,10 @@ def read(directory: Path) -> JournalView:
             found[type(record)].append(record)
         problems.extend(segment.problems)
         lengths[path.stem] = segment.length
-        seal = segment.seal if segment.seal is not None else seal
-    problems.extend(_against_seal(seal, lengths))
+        if path.stem == OWNER and segment.ended:
+            sealed = segment.seal
+            problems.extend(sealing.flaws(sealed or {}, run.signer, head, segment.sealed_at))
+    problems.extend(_against_seal(sealed, lengths))
     return JournalView(
         path=directory,
         run=run,
@@ -169,9 +184,9 @@ class _Segment:
         self.path = path
         self.problems: list[str] = []
         self.seal: dict[str, Any] | None = None
-        self.length = (0, "")
+        self.length = self.sealed_at = (0, "")
         self._counts: Counter[str] = Counter()
-        self._ended = False
+        self.ended = False
         self._link = chain.first_link(head, path.stem)
 
     def records(self) -> Iterator[RecordType]:
@@ -182,12 +197,15 @@ class _Segment:
             record = self._take(item)
             if record is not None:
                 yield record
-        if not self._ended:
+        if not self.ended:
             self._problem("it has no end: its writer was stopped, so later findings are missing")
 
     def _take(self, line: chain.Line) -> RecordType | None:
+        if self.ended or (self.seal is not None and line.type != "end"):
+            self._problem(f"record {line.n} was added after the run ended")
+            return None
         if line.type == "seal" and isinstance(line.payload, dict):
-            self.seal = line.payload
+            self.seal, self.sealed_at = line.payload, (line.n, self.length[1] or self._link)
         if line.type == "end":
             self._end(line)
             return None
@@ -200,7 +218,7 @@ class _Segment:
             return None
 
     def _end(self, line: chain.Line) -> None:
-        self._ended = True
+        self.ended = True
         self.length = (line.n + 1, line.sha256)
         if line.payload != dict(self._counts):
             self._problem("its end counts other records than it holds: it was edited")
@@ -217,17 +235,10 @@ _REVIVE: Mapping[str, Callable[[Any], RecordType]] = {
 
 
 def _against_seal(seal: dict[str, Any] | None, lengths: dict[str, tuple[int, str]]) -> Iterator[str]:
-    if seal is None:
-        if OWNER not in lengths:
-            yield f"{OWNER}{SUFFIX}: this segment is missing"
-        return
-    for name, sealed in seal.items():
-        if name not in lengths:
-            yield f"{name}{SUFFIX}: this segment is missing"
-        elif list(lengths[name]) != sealed:
-            yield f"{name}{SUFFIX}: it was edited after the run ended: it does not match the seal"
-    for name in lengths.keys() - seal.keys() - {OWNER}:
-        yield f"{name}{SUFFIX}: this segment was added after the run ended"
+    if seal is not None:
+        yield from sealing.differences(seal, {n: length for n, length in lengths.items() if n != OWNER})
+    elif OWNER not in lengths:
+        yield f"{OWNER}{SUFFIX}: this segment is missing"
 
 
 def _measure(directory: Path) -> dict[str, tuple[int, str]]:
@@ -252,6 +263,7 @@ def _read_head(directory: Path) -> tuple[Run, str, list[str]]:
     items = list(chain.decode(_bytes_of(path), chain.ORIGIN))
     problems = [f"{HEAD}: {item.what}" for item in items if isinstance(item, chain.Flaw)]
     lines = [item for item in items if isinstance(item, chain.Line)]
+    problems += [f"{HEAD}: it holds {len(lines)} records instead of one"] if len(lines) > 1 else []
     try:
         return revive_run(lines[0].payload), lines[0].sha256, problems
     except (IndexError, Unreadable) as cause:

@@ -206,6 +206,7 @@ class Run:
     """The head of a journal: what was run, on what, with what.
 
     environment: also "proofs", what is to be said of the ledger as a whole, and "audit", its last one.
+    signer: the key that signs it: {"public_key": hexadecimal, "made_for_run": whether nobody keeps it}.
     """
 
     run_id: str
@@ -220,3 +221,4 @@ class Run:
     waivers: tuple[Mapping[str, Json], ...] = ()
     proofs: tuple[Proof, ...] = ()  # those that hold
     stale: tuple[Stale, ...] = ()
+    signer: Mapping[str, Json] = field(default_factory=dict)

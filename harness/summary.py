@@ -22,6 +22,7 @@ from harness.journal import JournalView
 from harness.judge import ControlResult, judge
 from harness.proof import proofs_of
 from harness.records import Event, Finding, Proof
+from harness.sealing import described
 from harness.session import Session
 from harness.spared import spared_in
 from harness.verdict import Verdict
@@ -103,6 +104,7 @@ def footer(view: JournalView) -> Iterator[RenderableType]:
     yield from (Text(line) for line in (*classes(view.findings), *not_begun(view.events)))
     for problem in view.problems:
         yield Text(f"The journal is incomplete: {problem}", style="bold red")
+    yield Text(f"Signed: {described(view.run.signer) or 'by nobody'}", overflow="fold")
     yield Text(f"Journal: {_shown(view.path)}", overflow="fold")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.catalogue import Control
 from harness.records import Json
+from harness.sealing import fingerprint
 from reports.model import Profile, ReportModel, Result
 from reports.text import json_bytes
 
@@ -49,6 +50,7 @@ def _run(model: ReportModel) -> dict[str, Any]:
         "started": run.started,
         "complete": model.complete,
         "problems": model.problems,
+        "signed_by": fingerprint(run.signer),
         "profiles": run.profiles,
         "runtime": run.runtime,
         "target": run.target,

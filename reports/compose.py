@@ -12,6 +12,7 @@ from harness.gate import Decision
 from harness.journal import JournalView
 from harness.judge import ControlResult
 from harness.records import Event, Finding, Proof
+from harness.sealing import described
 from harness.verdict import Verdict
 from reports.acceptance import waivers_of
 from reports.model import Gate, Profile, ProofCount, ReportModel, Result, Seconds, Waiver
@@ -27,6 +28,7 @@ def compose(
     rank = {control: number for number, control in enumerate(catalogue)}
     findings = [finding for finding in view.findings if not finding.defect]
     profiles = list(dict.fromkeys([*view.run.profiles, *(finding.profile for finding in findings)]))
+    signed = described(view.run.signer) or "nobody: the journal is unsigned"
     return ReportModel(
         gate=_gate(decision, results),
         run=view.run,
@@ -38,7 +40,7 @@ def compose(
         findings=tuple(findings),
         proofs=_proofs(view.proofs, rank),
         waivers=waivers,
-        environment=tuple(_flat("", view.run.environment)),
+        environment=(("signed by", signed), *_flat("", view.run.environment)),
     )
 
 

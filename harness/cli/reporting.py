@@ -37,16 +37,25 @@ def report(
 def gate(
     journal: Journal = "latest",
     shown: Annotated[int, typer.Option(metavar="N", help="How many reasons to print.")] = 20,
+    key: Annotated[
+        str,
+        typer.Option(metavar="FINGERPRINT", help="Of the key that must have signed it; its run printed it."),
+    ] = "",
 ) -> None:
     """Decide on a journal: 0 open, 1 closed (a required control failed), 2 could not decide.
+
+    Without --key a journal is only as good as the place where it was kept: whoever could write there can have
+    signed another one.
 
     Examples:
 
     - `harness gate build/journals/RUN`
+
+    - `harness gate build/journals/RUN --key SHA256:mK1eJ0…`
     """
     from harness.commands import reporting
 
-    raise typer.Exit(reporting.gate(reporting.find(journal), console(), shown=shown))
+    raise typer.Exit(reporting.gate(reporting.find(journal), console(), shown=shown, key=key))
 
 
 def costs(journal: Journal = "latest", suites: Suites = SUITES) -> None:

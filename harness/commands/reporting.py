@@ -66,15 +66,15 @@ def report(directory: Path, wanted: Sequence[str], out: Path, console: Console) 
     return 0
 
 
-def decided(directory: Path) -> Decision:
-    """Return the gate's decision on a journal."""
+def decided(directory: Path, key: str = "") -> Decision:
+    """Return the gate's decision on a journal. key: fingerprint of the key that must have signed it."""
     view = journal.read(directory)
-    return decide(view, judge(view, load()))
+    return decide(view, judge(view, load()), key=key)
 
 
-def gate(directory: Path, console: Console, *, shown: int) -> int:
+def gate(directory: Path, console: Console, *, shown: int, key: str = "") -> int:
     """Print the decision and why; return 0 open, 1 closed, 2 could not decide."""
-    decision = decided(directory)
+    decision = decided(directory, key)
     console.print(decision.sentence)
     for reason in decision.why[:shown]:
         console.print(escape(f"  {reason.splitlines()[0]}"), soft_wrap=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Literal
 
-from harness.errors import ProbeFailed
+from harness.errors import ProbeFailed, RuntimeUnavailable
 from harness.evidence import record
+from harness.outcome import floor
 from harness.probes.database import FILE
 from harness.probes.inside import run_inside
 from harness.records import Observation
@@ -21,6 +22,7 @@ _FOLDERS: Final[dict[DependencyName, tuple[Literal["data", "state"], str]]] = {
     "database": ("data", FILE),
     "counters": ("state", "counters.db"),
 }
+_FREEZES: Final = 3
 _HELD_AT_MOST_S = 120  # a lock whose check was killed goes away by itself
 
 
@@ -66,9 +68,16 @@ class _Container:
         return not self._part.addresses()
 
     def hang(self) -> bool:
-        """Freeze it: connections stay open, and nothing answers."""
-        self._part.pause()
-        return bool(self._part.attributes()["State"]["Paused"])
+        """Freeze it: connections stay open, and nothing answers.
+
+        Docker's runtime gives up where processes begin faster than it freezes them, as on a busy machine.
+        """
+        for _ in range(_FREEZES):
+            with suppress(RuntimeUnavailable):
+                self._part.pause()
+            if self._part.attributes()["State"]["Paused"]:
+                return True
+        return False
 
     def find(self) -> bool:
         """Undo `lose`."""
@@ -82,7 +91,10 @@ class _Container:
 
 
 class Dependency:
-    """One dependency of one deployment. Raises NotVerified where it cannot be reached."""
+    """One dependency of one deployment.
+
+    Raises NotVerified where it cannot be reached, or a fault does not take hold.
+    """
 
     def __init__(self, deployment: Deployment, name: DependencyName) -> None:
         self.name = name
@@ -138,8 +150,9 @@ class Dependency:
     def _now(
         self, state: Literal["present", "lost", "hung"], place: str, reached: object, otherwise: str
     ) -> None:
-        if not reached:
-            raise ProbeFailed(f"fault not applied: the {self.name} at {place} {otherwise}")
+        if not reached and state == "present":
+            raise ProbeFailed(f"the {self.name} at {place} {otherwise}")
+        floor(reached, f"fault not applied: the {self.name} at {place} {otherwise}")
         self.state = state
         record(Observation(subject=f"fault: {self.name} is {state}", data={"at": place}))
 

@@ -144,6 +144,7 @@ class TestFooter:
         text = render(*footer(journal.read(tmp_path / "j")), width=100, colour=False)
 
         assert "The journal is incomplete: main.jsonl: it has no end" in text
+        assert "Signed: SHA256:" in text
         assert text.splitlines()[-1] == "Journal: j"
 
     def test_one_elsewhere_is_named_in_full(self) -> None:

@@ -64,7 +64,9 @@ def test_nested_environment_becomes_flat_names(view: JournalView) -> None:
     )
     result = build(dataclasses.replace(view, run=run))
 
-    assert result.environment == (("a.b", "1, 2"), ("a.c", "unknown"), ("d", "yes"), ("e.f.g", "0.5"))
+    signed, *told = result.environment
+    assert signed == ("signed by", "nobody: the journal is unsigned")
+    assert told == [("a.b", "1, 2"), ("a.c", "unknown"), ("d", "yes"), ("e.f.g", "0.5")]
 
 
 def test_a_profile_without_a_policy_in_the_head_still_has_a_column(view: JournalView) -> None:

@@ -34,6 +34,7 @@ class RunShape(Shape):
     started: str
     complete: bool
     problems: list[str]
+    signed_by: str
     profiles: list[str]
     runtime: str
     target: str

@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from harness.errors import ProbeFailed
+from harness.errors import ProbeFailed, RuntimeUnavailable
 from harness.faults.dependency import Dependency, Faults
 from harness.outcome import NotVerified
 from harness.probes.database import DatabaseProbe
@@ -112,7 +112,49 @@ def test_all_faults_are_taken_back_at_once(plain, file):
     assert writable(file)
 
 
-def test_a_fault_that_was_not_applied_is_an_error(plain, file, monkeypatch):
+def test_a_fault_that_does_not_take_hold_decides_nothing(plain, file, monkeypatch):
     monkeypatch.setattr(plain, "execute", lambda *_, **__: Completed(status=0, stdout="True\n", stderr=""))
-    with pytest.raises(ProbeFailed, match="fault not applied"):
+    with pytest.raises(NotVerified, match="fault not applied"):
         Dependency(plain, "database").lose()
+
+
+def test_what_does_not_come_back_is_an_error(plain, file, monkeypatch):
+    dependency = Dependency(plain, "database")
+    dependency.lose()
+    monkeypatch.setattr(plain, "execute", lambda *_, **__: Completed(status=0, stdout="False\n", stderr=""))
+    with pytest.raises(ProbeFailed, match="did not come back"):
+        dependency.restore()
+
+
+class Freezing:
+    """A container beside the server, which Docker freezes only at the try `at`."""
+
+    service = "postgres"
+
+    def __init__(self, at):
+        self.at = at
+        self.tries = 0
+
+    def pause(self):
+        self.tries += 1
+        if self.tries < self.at:
+            raise RuntimeUnavailable("pausing a container: unable to freeze", remedy="")
+
+    def resume(self):
+        self.at = self.tries + 1
+
+    def attributes(self):
+        return {"State": {"Paused": self.tries >= self.at}}
+
+
+def test_a_container_that_docker_freezes_only_later_is_hung(plain, monkeypatch):
+    part = Freezing(at=3)
+    monkeypatch.setattr(plain, "parts", lambda _: (part,), raising=False)
+    with Dependency(plain, "database").hung():
+        assert part.tries == 3
+
+
+def test_a_container_that_cannot_be_frozen_decides_nothing(plain, monkeypatch):
+    monkeypatch.setattr(plain, "parts", lambda _: (Freezing(at=9),), raising=False)
+    with pytest.raises(NotVerified, match="fault not applied: the database at postgres could not be locked"):
+        Dependency(plain, "database").hang()
