@@ -11,7 +11,7 @@ from harness.journal import JournalView
 from harness.judge import ControlResult, is_required, weigh
 from harness.ledger.holding import stale_lines
 from harness.ledger.loading import AGAIN
-from harness.records import Finding, Json
+from harness.records import INTERRUPTED, UNSOUND, Finding, Json
 from harness.sealing import fingerprint
 from harness.verdict import Verdict
 from harness.waiver import revive_waivers
@@ -90,6 +90,11 @@ def _decision(failed: Iterable[str], doubts: Iterable[str]) -> Decision:
 def _of_the_journal(view: JournalView) -> Iterator[str]:
     if not view.complete:
         yield "the journal is incomplete or edited: " + "; ".join(view.problems)
+    for event in view.events:
+        if event.name == INTERRUPTED:
+            yield "the run was interrupted"
+        elif event.name == UNSOUND:
+            yield f"the run did not end as it should: {event.detail.get('what', '')}"
     if view.run.kind != "verify":
         yield f"this is the journal of a {view.run.kind}, which decides nothing about a release"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from harness.verdict import Verdict
 
@@ -163,6 +163,10 @@ class Finding:
     source: str = ""  # "suites/middleware/test_cors.py:14"
     again: str = ""  # the command that runs this check again
     fingerprint: str = ""
+
+
+INTERRUPTED: Final = "interrupted"
+UNSOUND: Final = "run.unsound"  # something broke that belongs to no check; detail["what"] says what
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,8 @@ from harness.evidence import waited
 from harness.journal import JournalFull, Writer, now
 from harness.outcome import not_applicable, not_verified
 from harness.planning import Need, Refusal, twin
-from harness.records import Event
+from harness.records import UNSOUND, Event
+from harness.redaction import VAULT
 from harness.runtimes import Runtime, RuntimeName
 from harness.scans.setup import Setup
 from harness.site import Site
@@ -172,6 +173,9 @@ class Session:
         try:
             for runtime in self._runtimes.values():
                 runtime.close()
+        except HarnessError as error:
+            self.tell(Event(name=UNSOUND, at=now(), detail={"what": VAULT.text(str(error))}))
+            raise
         finally:
             if self.failure is None:
                 self.writer.end()

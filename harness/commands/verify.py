@@ -21,13 +21,14 @@ from harness.journal import JournalView, now
 from harness.options import Options
 from harness.plugin.distribution import WORKERS
 from harness.proof import Tried, tried_in
-from harness.records import Event, Proof
+from harness.records import INTERRUPTED, UNSOUND, Event, Proof
 from harness.session import JOURNALS
 from harness.summary import footer, matrix, reasons, selftest_status, totals, verdicts
 from harness.target import Address
 from harness.workspace import Workspace
 
 _RAN = {0, 1}  # pytest's own statuses for "came to its end"
+_DECIDED = {*_RAN, 2}  # and what the suites' own decision may be
 _KILLED = 2  # how often Ctrl-C was pressed
 
 
@@ -112,7 +113,10 @@ def _run(assembly: Assembly, suites: Path, arguments: Sequence[str], console: Co
             child = spawn(assembly.kind, suites, directory, arguments)
             interrupted = follow(child, assembly.profiles, directory, console)
             if interrupted:
-                writer.write(Event(name="interrupted", at=now()))
+                writer.write(Event(name=INTERRUPTED, at=now()))
+            elif child.status not in _DECIDED:
+                what = f"pytest ended with status {child.status}"
+                writer.write(Event(name=UNSOUND, at=now(), detail={"what": what}))
             if interrupted >= _KILLED:
                 workspace.discard(space.run_id)
             _complain(child, console)

@@ -32,7 +32,7 @@ from harness.plugin.items import collects_suites, in_suites, is_check, is_whole,
 from harness.plugin.scheduling import PLAN, PoolScheduling
 from harness.plugin.showing import pytest_report_teststatus as pytest_report_teststatus
 from harness.plugin.showing import show, show_spared
-from harness.records import Event
+from harness.records import INTERRUPTED, Event
 from harness.retrying import retry
 from harness.session import Session, segment_name
 from harness.summary import Outcome, conclude
@@ -245,7 +245,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
     if run is None:
         return result
     if exitstatus == pytest.ExitCode.INTERRUPTED:
-        run.tell(Event(name="interrupted", at=now()))
+        run.tell(Event(name=INTERRUPTED, at=now()))
     try:
         run.close()
     except HarnessError as error:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.declared import DeclaredCheck
 from harness.gate import CLOSED, OPEN, UNDECIDED, Decision, decide, decide_executed
 from harness.judge import ControlResult, judge
-from harness.records import Event, Finding, Proof, Stale
+from harness.records import INTERRUPTED, UNSOUND, Event, Finding, Proof, Stale
 from harness.verdict import Verdict
 from tests.harness import make
 
@@ -92,6 +92,22 @@ class TestDecide:
         assert decision.why == (
             "the journal is incomplete or edited: main.jsonl: it has no end; x.jsonl: missing",
         )
+
+    @pytest.mark.parametrize(
+        ("event", "why"),
+        [
+            (Event(name=INTERRUPTED), "the run was interrupted"),
+            (
+                Event(name=UNSOUND, detail={"what": "2 containers stay"}),
+                "the run did not end as it should: 2",
+            ),
+        ],
+    )
+    def test_a_run_that_did_not_end_well_does_not_open(self, event: Event, why: str) -> None:
+        """However it is decided on: the journal tells."""
+        assert decided(*PROVEN, event).status == UNDECIDED
+        assert decide_executed(make.view(*PROVEN, event)).status == UNDECIDED
+        assert decided(*PROVEN, event).why[0].startswith(why)
 
     def test_the_journal_of_a_self_test_does_not_open(self) -> None:
         assert decided(*PROVEN, kind="selftest").status == UNDECIDED

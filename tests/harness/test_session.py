@@ -14,12 +14,12 @@ from harness import assembly, journal, places, session, watchdog
 from harness.assembly import Assembly
 from harness.declare import Declaration
 from harness.defects import CLEAN, Variation, rollout, setting
-from harness.errors import JournalError, UserError
+from harness.errors import JournalError, RuntimeUnavailable, UserError
 from harness.journal import JournalFull
 from harness.options import Options
 from harness.outcome import NotApplicable, NotVerified
 from harness.planning import Case, Need, Refusal
-from harness.records import Event, Observation
+from harness.records import UNSOUND, Event, Observation
 from harness.runtimes import Specification
 from harness.session import Session, segment_name
 from harness.trial import Trial
@@ -100,6 +100,24 @@ def test_a_journal_that_cannot_be_joined_leaves_no_workspace(begin: Open, tmp_pa
     with pytest.raises(JournalError, match="finished journal"):
         begin()
     assert journal.read(tmp_path / "j").complete
+
+
+def test_what_could_not_be_cleared_away_stands_in_the_journal(
+    begin: Open, runtime: FakeRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise RuntimeUnavailable("a container stays", remedy="Remove it.")
+
+    run = begin()
+    run._runtimes["process"] = runtime  # type: ignore[assignment]
+    monkeypatch.setattr(runtime, "close", refuse)
+
+    with pytest.raises(RuntimeUnavailable):
+        run.close()
+
+    monkeypatch.undo()
+    (event,) = [event for event in journal.read(tmp_path / "j").events if event.name == UNSOUND]
+    assert "a container stays" in str(event.detail["what"])
 
 
 class TestTrials:
