@@ -138,6 +138,7 @@ class Assembly:
             waivers=tuple(waiver.record() for waiver in self.waivers),
             proofs=kept.proofs,
             stale=kept.stale,
+            checks=kept.checks,
         )
 
     def _proofs(self) -> Proofs:

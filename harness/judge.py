@@ -93,7 +93,10 @@ class _Court:
             if not finding.defect:
                 self.findings[finding.control, finding.profile].append(finding)
         self.declared: dict[str, list[DeclaredCheck]] = defaultdict(list)
-        for check in declared_in(view.events):
+        known = declared_in(view.events)
+        missed = tuple(_not_collected(view.run, known))
+        self.missed = {check.check for check in missed}
+        for check in (*known, *missed):
             self.declared[check.control].append(check)
         self.spared = spared_in(view.events)
         self.stale = {(stale.check, stale.defect_key): stale.why for stale in view.run.stale}
@@ -183,6 +186,8 @@ class _Court:
 
     def _why_not_run(self, profile: str, check: DeclaredCheck, left: int) -> str:
         at = check.check, profile
+        if check.check in self.missed:
+            return f"{check.check} was not collected: it was left out, or is gone"
         if cost := self.spared.left_out.get(at):
             return f"{check.check} was left out ({cost}): --depth full decides it"
         if origin := self.spared.inherited.get(at):
@@ -241,6 +246,13 @@ def unproven(
                 yield f'the defect "{title}" was {"missed" if proof.outcome == "missed" else "an error"}'
             elif not proof.clean:
                 yield f'the clean twin of "{title}" did not pass'
+
+
+def _not_collected(run: Run, declared: Iterable[DeclaredCheck]) -> Iterator[DeclaredCheck]:
+    """Yield the checks that the ledger knows and nobody declared: left out of the collection, or gone."""
+    names = {check.check for check in declared}
+    for control, checks in run.checks.items():
+        yield from (DeclaredCheck(control=control, check=check) for check in checks if check not in names)
 
 
 def _first_of(messages: Sequence[str]) -> str:

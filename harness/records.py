@@ -211,6 +211,7 @@ class Run:
 
     environment: also "proofs", what is to be said of the ledger as a whole, and "audit", its last one.
     signer: the key that signs it: {"public_key": hexadecimal, "made_for_run": whether nobody keeps it}.
+    checks: those that the ledger knows, by control: what was not collected is missed all the same.
     """
 
     run_id: str
@@ -226,3 +227,4 @@ class Run:
     proofs: tuple[Proof, ...] = ()  # those that hold
     stale: tuple[Stale, ...] = ()
     signer: Mapping[str, Json] = field(default_factory=dict)
+    checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -73,6 +73,7 @@ def revive_run(payload: Any) -> Run:
         waivers=tuple,
         proofs=lambda values: tuple(revive_proof(value) for value in values),
         stale=lambda values: tuple(_build(Stale, value) for value in values),
+        checks=lambda known: {str(control): tuple(checks) for control, checks in known.items()},
     )
 
 

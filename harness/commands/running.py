@@ -26,6 +26,8 @@ _LOOK_S = 0.2
 _TAIL = 15
 # Plugins that a developer may have installed and that cost time or change the output.
 _UNUSED = ("cacheprovider", "hypothesispytest", "schemathesis", "anyio")
+# What the caller's own pytest is told would leave checks out.
+_NOT_PASSED_ON = {"PYTEST_ADDOPTS", "PYTEST_PLUGINS"}
 _PLAIN = (*(word for name in _UNUSED for word in ("-p", f"no:{name}")), "--tb=short", "--color=no")
 
 
@@ -70,7 +72,7 @@ def spawn(label: str, suites: Path, directory: Path, arguments: Sequence[str]) -
         process = subprocess.Popen(  # noqa: S603
             argv,
             cwd=suites.parent,
-            env=places.compiling(os.environ),
+            env=places.compiling({n: v for n, v in os.environ.items() if n not in _NOT_PASSED_ON}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

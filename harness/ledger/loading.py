@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.ledger import store
@@ -20,12 +20,14 @@ class Proofs:
     """note: why some or all do not hold, and what to do; "" while all do.
 
     disagreement: what an audit found that voids the ledger, "" where none did.
+    checks: every check that was ever proven, by its control, whether its proofs hold or not.
     """
 
     proofs: tuple[Proof, ...] = ()
     stale: tuple[Stale, ...] = ()
     note: str = ""
     disagreement: str = ""
+    checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def load(root: Path) -> Proofs:
@@ -41,7 +43,15 @@ def load(root: Path) -> Proofs:
         stale=tuple(Stale(check=c, defect_key=k, why=why) for (c, k), why in account.stale.items()),
         note=f"{stale_line(account.stale.values())}; {AGAIN}" if account.stale else "",
         disagreement=ledger.void.text if ledger.void else "",
+        checks=_checks(ledger),
     )
+
+
+def _checks(ledger: Ledger) -> dict[str, tuple[str, ...]]:
+    known: dict[str, dict[str, None]] = {}
+    for entry in ledger.entries.values():
+        known.setdefault(entry.proof.control, {})[entry.proof.check] = None
+    return {control: tuple(checks) for control, checks in known.items()}
 
 
 def account_of(ledger: Ledger, root: Path) -> Account:

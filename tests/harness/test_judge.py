@@ -128,6 +128,25 @@ class TestWhatDidNotRun:
         assert not result(make.declared()).unchecked
 
 
+class TestWhatTheLedgerKnows:
+    def test_a_check_that_was_not_collected_is_missed(self) -> None:
+        """Whatever left it out, `--ignore` or a file that does not parse: nine checks are not ten."""
+        gone = "suites/test_cors.py::test_left_out"
+        head = make.run(checks={make.CONTROL: (make.CHECK, gone)})
+        view = make.view(make.declared(), make.finding(), make.proof(), head=head)
+
+        found = next(found for found in judge(view, make.catalogue()) if found.control == make.CONTROL)
+
+        assert found.verdict is Verdict.NOT_VERIFIED
+        assert found.reason == f"{gone} was not collected: it was left out, or is gone"
+
+    def test_what_was_collected_is_all_that_counts(self) -> None:
+        head = make.run(checks={make.CONTROL: (make.CHECK,)})
+        view = make.view(make.declared(), make.finding(), make.proof(), head=head)
+
+        assert [r.verdict for r in judge(view, make.catalogue()) if r.checks] == [Verdict.PASS]
+
+
 class TestSpared:
     def test_what_the_depth_left_out_is_not_decided(self) -> None:
         left = spared.left_out("x::y[production]", "production", "measuring")

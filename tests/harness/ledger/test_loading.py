@@ -43,6 +43,7 @@ def test_a_stale_one_is_named_with_its_cause(project: Path) -> None:
         kept = load(project)
 
     assert [proof.check for proof in kept.proofs] == [TLS]
+    assert [check for checks in kept.checks.values() for check in checks] == [CORS, TLS]
     assert kept.stale == (Stale(check=CORS, defect_key="a", why=f"{ORIGINS} changed"),)
     assert kept.note == f"1 proof is stale: {ORIGINS} changed; run `harness selftest --if-stale`"
 
