@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, overload
@@ -204,6 +204,10 @@ class Contract(Closed):
         if found is None:
             raise Absent(f"the contract names no capability '{name}'")
         return found
+
+    def unmanaged(self) -> Contract:
+        """Return it without administration: with one key, and nobody who could make another."""
+        return replace(self, capabilities=replace(self.capabilities, administration=None))
 
     def path(self, dotted: str) -> str:
         """Return a path, base path included: `path("health.ready")`. Raises `Absent` where there is none."""

@@ -44,6 +44,10 @@ class Credentials:
         VAULT.learn(api_key, "$API_KEY")
         VAULT.learn_header(contract.http.auth_header)
 
+    def under(self, contract: Contract) -> Credentials:
+        """Return those of the same deployment and key under another contract."""
+        return Credentials(self._http, contract, self._first.value)
+
     def key(self, role: Role = "writer", tenant: str = TENANT) -> ApiKey:
         """Return a fresh key of `role` in `tenant`.
 

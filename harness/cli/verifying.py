@@ -148,6 +148,7 @@ def load(
     target: Target = "reference",
     contract: Contract = None,
     policy: PolicyFile = None,
+    intrusive: Intrusive = False,
     i_own_this_target: Owned = False,
 ) -> None:
     """Put load on what `harness up` brought up, or on a deployment of its own; say what came of it.
@@ -169,6 +170,7 @@ def load(
         target=target,
         contract=contract,
         policy=policy,
+        intrusive=intrusive,
         own_target=i_own_this_target,
     )
     raise typer.Exit(run(scenario, options, console(), rate=rate, for_s=for_s))
@@ -183,6 +185,9 @@ def fuzz(
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Of every choice. Default: a new one.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show which operations would be sent.")
+    ] = False,
     replay: Annotated[
         str | None, typer.Option(metavar="ID", help="Only send a kept failure once more, and show it.")
     ] = None,
@@ -190,12 +195,14 @@ def fuzz(
     target: Target = "reference",
     contract: Contract = None,
     policy: PolicyFile = None,
+    intrusive: Intrusive = False,
     i_own_this_target: Owned = False,
 ) -> None:
     """Send what nobody would send, made from the target's own API description, as callers in every role.
 
     No answer may be 5xx, repeat the request or show the server's inside. Failures are made small, kept in
-    build/fuzz, and come first next time. Exit status 0: nothing found; 1: something; 2: nothing was tried.
+    build/fuzz, and come first next time. To a URL only what changes nothing is sent, unless --intrusive gives
+    leave. Exit status 0: nothing found; 1: something; 2: nothing was tried.
 
     Examples:
 
@@ -213,8 +220,9 @@ def fuzz(
         target=target,
         contract=contract,
         policy=policy,
+        intrusive=intrusive,
         own_target=i_own_this_target,
     )
     if replay:
         raise typer.Exit(verbs.replay(replay, options, console()))
-    raise typer.Exit(verbs.fuzz(options, console(), budget_s=budget, seed=seed))
+    raise typer.Exit(verbs.fuzz(options, console(), budget_s=budget, seed=seed, dry_run=dry_run))

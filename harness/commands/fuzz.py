@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -13,8 +14,10 @@ from rich.table import Table
 from harness.assembly import Assembly
 from harness.errors import UserError
 from harness.fuzz.corpus import Corpus
+from harness.fuzz.description import operations
 from harness.fuzz.exhibits import operations_table
 from harness.fuzz.levels import unfit
+from harness.fuzz.plan import is_safe
 from harness.fuzz.records import FuzzResult
 from harness.gate import CLOSED, OPEN, UNDECIDED
 from harness.options import Options
@@ -25,11 +28,19 @@ from harness.runtimes import Specification
 from harness.runtimes.factory import silent
 from harness.scans.setup import Setup
 from harness.site import Site
+from harness.target import Address
 from harness.workspace import Workspace
 
+_LEAVE: Final = "Give leave for the rest with --intrusive, at a server of your own."
 
-def fuzz(options: Options, console: Console, *, budget_s: float, seed: int | None) -> int:
-    """Fuzz each profile; return 0 where nothing was found, 1 where something was, 2 if nothing was tried."""
+
+def fuzz(
+    options: Options, console: Console, *, budget_s: float, seed: int | None, dry_run: bool = False
+) -> int:
+    """Fuzz each profile; return 0 where nothing was found, 1 where something was, 2 if nothing was tried.
+
+    dry_run: only show which operations would be sent.
+    """
     if not 0 < budget_s < float("inf"):
         raise UserError(f"--budget {budget_s:g}: it has to be above zero", remedy="Give such a number.")
     assembly = Assembly(options)
@@ -37,7 +48,10 @@ def fuzz(options: Options, console: Console, *, budget_s: float, seed: int | Non
     for profile in assembly.profiles:
         with _brought_up(assembly, profile, console) as site:
             try:
-                result = _campaign(site, console, budget_s, seed)
+                if dry_run:
+                    console.print(_plan(site, read_only=_read_only(assembly)))
+                    continue
+                result = _campaign(site, console, budget_s, seed, read_only=_read_only(assembly))
             except NotVerified as reason:
                 console.print(f"Nothing was decided of {profile}: {escape(str(reason))}.")
                 found.add(UNDECIDED)
@@ -55,6 +69,8 @@ def replay(failure: str, options: Options, console: Console) -> int:
             f"{failure} was seen at {kept.target}, not at {assembly.target.label}",
             remedy="Give the --target and the --contract that it was found with.",
         )
+    if _read_only(assembly) and not is_safe(kept.failure.message.operation):
+        raise UserError(f"{failure} may change what is there", remedy=_LEAVE)
     with _brought_up(assembly, kept.profile, console) as site:
         try:
             again = site.fuzz.replay(kept.failure)
@@ -94,13 +110,32 @@ def _brought_up(assembly: Assembly, profile: str, console: Console) -> Iterator[
             runtime.close()
 
 
-def _campaign(site: Site, console: Console, budget_s: float, seed: int | None) -> FuzzResult:
+def _read_only(assembly: Assembly) -> bool:
+    """Whether the target was up before, and nobody gave leave to change what is there."""
+    return isinstance(assembly.target, Address) and not assembly.options.intrusive
+
+
+def _plan(site: Site, *, read_only: bool) -> Table:
+    table = Table(title=f"What would be sent to {site.profile}", title_justify="left", box=SIMPLE)
+    for name in ("operation", "sent"):
+        table.add_column(name)
+    for route in operations(site.openapi.document):
+        left_out = read_only and not is_safe(route)
+        table.add_row(escape(route), "no: it may change what is there" if left_out else "yes")
+    return table
+
+
+def _campaign(
+    site: Site, console: Console, budget_s: float, seed: int | None, *, read_only: bool
+) -> FuzzResult:
+    if read_only:
+        console.print(f"Only what changes nothing is sent. {_LEAVE}")
     with console.status(f"Fuzzing {site.profile} for {budget_s:g} s …") as shown:
 
         def tell(cases: int, failures: int) -> None:
             shown.update(f"Fuzzing {site.profile} for {budget_s:g} s: {cases} cases, {failures} failures …")
 
-        return site.fuzz.campaign(budget_s=budget_s, seed=seed, progress=tell)
+        return site.fuzz.campaign(budget_s=budget_s, seed=seed, progress=tell, read_only=read_only)
 
 
 def _decide(result: FuzzResult, policy: Policy, console: Console) -> int:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from harness import standing
 from harness.assembly import Assembly
+from harness.errors import UserError
 from harness.gate import CLOSED, OPEN, UNDECIDED
 from harness.load.decision import LONGEST, decide
 from harness.load.levels import Row, rows, undelivered
@@ -22,6 +23,7 @@ from harness.policy.levels import ServiceLevels
 from harness.runtimes import Specification
 from harness.runtimes.factory import silent
 from harness.runtimes.witness import local_witness
+from harness.target import Address
 from harness.workspace import Workspace
 
 
@@ -31,6 +33,11 @@ def load(
     """Run a scenario; return 0 within the service levels, 1 outside of them, 2 without a verdict."""
     locustfile = find_scenario(scenario)
     assembly = Assembly(options)
+    if isinstance(assembly.target, Address) and not options.intrusive:
+        raise UserError(
+            f"{options.target}: load makes keys and records there, and may be too much for it",
+            remedy="Give leave with --intrusive, at a server of your own.",
+        )
     (profile,) = options.profiles
     policy = assembly.policies[profile]
     levels = policy.service_levels

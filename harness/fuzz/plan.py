@@ -21,14 +21,22 @@ from harness.probes.message import compose, parts_of
 # A tenant of its own: what an administrator's invented request hits there is nobody else's.
 _OWN: Final = "tenant-fuzz"
 _CREWS: Final = 3
+_SAFE: Final = {"GET", "HEAD", "OPTIONS"}
 _LEAVERS: Final = 3
 _KINDS: Final[tuple[Kind, ...]] = ("key", "token", "session")
 
 
 class Plan:
-    """Makes callers and valid requests; everyone who is made here is of the campaign's own tenant."""
+    """Makes callers and valid requests; everyone who is made here is of the campaign's own tenant.
 
-    def __init__(self, contract: Contract, policy: Policy, credentials: Credentials) -> None:
+    read_only: nobody and nothing is made, and only operations are named that change nothing (RFC 9110,
+    9.2.1): `credentials` are of a contract without administration then.
+    """
+
+    def __init__(
+        self, contract: Contract, policy: Policy, credentials: Credentials, *, read_only: bool = False
+    ) -> None:
+        self._read_only = read_only
         self._contract = contract
         self._policy = policy
         managed = contract.capabilities.administration is not None
@@ -44,7 +52,8 @@ class Plan:
 
     def operations(self, document: Any) -> tuple[Operation, ...]:
         """Return the operations of a description, with their callers and valid requests."""
-        return tuple(self._operation(route) for route in operations(document))
+        named = (route for route in operations(document) if not self._read_only or is_safe(route))
+        return tuple(self._operation(route) for route in named)
 
     def _operation(self, route: str) -> Operation:
         may = [r for r in self._roles if route not in self._policy.roles or self._policy.may(r, route)]
@@ -89,6 +98,9 @@ class Plan:
                     yield str(number), calls, kind
 
     def _known(self, route: str, role: str) -> Iterator[Known]:
+        if self._read_only:
+            yield Known(parameters={})  # to know of something it would have to be made
+            return
         if self._leaves(route):
             yield from (Known(parameters={}) for _ in range(_LEAVERS))
             return
@@ -109,3 +121,8 @@ class Plan:
     def _has(self, kind: Kind) -> bool:
         has = self._contract.capabilities
         return (has.tokens if kind == "token" else has.sessions) is not None
+
+
+def is_safe(route: str) -> bool:
+    """Whether a route's method changes nothing on the server."""
+    return route.partition(" ")[0] in _SAFE

@@ -79,18 +79,25 @@ class FuzzProbe:
         self._target = target
 
     def campaign(
-        self, *, budget_s: float | None = None, seed: int | None = None, progress: Progress = in_silence
+        self,
+        *,
+        budget_s: float | None = None,
+        seed: int | None = None,
+        progress: Progress = in_silence,
+        read_only: bool = False,
     ) -> FuzzResult:
         """Fuzz for a time (the policy's if not given), and record what it came to.
 
-        seed: of every choice; one is drawn where none is given. Raises `ProbeFailed` where the description
-        cannot be read, NotVerified where there is none or no caller can be made.
+        seed: of every choice; one is drawn where none is given. read_only: only what changes nothing.
+        Raises `ProbeFailed` where the description cannot be read, NotVerified where there is none or no
+        caller can be made.
         """
         kept = self._corpus.of(self._target) if self._corpus else ()
         order = self._order(
             self._policy.fuzz.budget_s if budget_s is None else budget_s,
             secrets.randbits(32) if seed is None else seed,
-            tuple((one.failure.caller, one.failure.message) for one in kept),
+            tuple((one.failure.caller, one.failure.message) for one in kept if not read_only),
+            read_only=read_only,
         )
         self._pace.take("fuzz", order.per_address)  # what else was sent counts against the same quota
         with waiting_for_target():
@@ -139,9 +146,16 @@ class FuzzProbe:
             complaints=judge.complaints(message, reply),
         )
 
-    def _order(self, budget_s: float, seed: int, kept: tuple[tuple[str, Message], ...]) -> Order:
+    def _reading(self) -> Plan:
+        """Return a plan that makes nobody: with the key that was given, and without any."""
+        contract = self._contract.unmanaged()
+        return Plan(contract, self._policy, self._credentials.under(contract), read_only=True)
+
+    def _order(
+        self, budget_s: float, seed: int, kept: tuple[tuple[str, Message], ...], *, read_only: bool
+    ) -> Order:
         peer, rate = find_peer(self._deployment), self._policy.rate
-        plan = Plan(self._contract, self._policy, self._credentials)
+        plan = self._reading() if read_only else Plan(self._contract, self._policy, self._credentials)
         document = self._openapi.document
         operations = plan.operations(document)
         return Order(

@@ -6,6 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from harness import places
 from harness.commands import fuzz as command
 from harness.errors import ProbeFailed, UserError
 from harness.fuzz.corpus import Corpus
@@ -27,6 +29,7 @@ from tests.harness.fuzz.conftest import TAKE
 from tests.harness.fuzz.test_parts import failure
 
 TESTING = Options(profiles=("testing",), runtime="process")
+PUBLIC = places.PROJECT / "tests/targets/plain/contract.toml"
 ENOUGH = Tally(statuses=Counter({200: 20}), successes=20)
 
 
@@ -44,6 +47,7 @@ class Site:
 
     def __init__(self, outcome: Any) -> None:
         self.profile = "testing"
+        self.openapi = SimpleNamespace(document={"paths": {"/a": {"get": {}, "post": {}}}})
         self.policy = load_policy("testing")
         self.fuzz = SimpleNamespace(campaign=self.campaign, replay=lambda _: outcome)
         self.outcome = outcome
@@ -86,7 +90,7 @@ def test_nothing_found_is_0_with_operations_by_phases(at: Any, screen: Console) 
     site = at(result())
 
     assert command.fuzz(TESTING, screen, budget_s=2.0, seed=5) == 0
-    assert site.asked == {"budget_s": 2.0, "seed": 5}
+    assert site.asked == {"budget_s": 2.0, "seed": 5, "read_only": False}
     said = text(screen)
     assert "Operations by phase at testing" in said
     assert "Seed 5; again: harness fuzz -p testing --seed 5" in said
@@ -186,3 +190,39 @@ def test_an_unknown_failure_is_refused_before_anything_starts(
 
     with pytest.raises(UserError, match='no failure "nothing"'):
         command.replay("nothing", TESTING, screen)
+
+
+AT_A_URL = {"target": "http://127.0.0.1:9", "runtime": None, "contract": PUBLIC}
+
+
+@pytest.mark.parametrize(("leave", "read_only"), [({}, True), ({"intrusive": True}, False)])
+def test_what_was_up_before_is_only_read_without_leave(
+    at: Any, screen: Console, leave: dict[str, Any], read_only: bool
+) -> None:
+    site = at(result())
+
+    command.fuzz(replace(TESTING, **AT_A_URL, **leave), screen, budget_s=1, seed=5)
+
+    assert site.asked["read_only"] is read_only
+    assert ("Only what changes nothing is sent" in text(screen)) is read_only
+
+
+def test_a_dry_run_shows_what_would_be_sent_and_sends_nothing(at: Any, screen: Console) -> None:
+    site = at(result())
+
+    status = command.fuzz(replace(TESTING, **AT_A_URL), screen, budget_s=1, seed=5, dry_run=True)
+
+    assert (status, site.asked) == (0, {})
+    shown = [" ".join(line.split()) for line in text(screen).splitlines()]
+    assert {"POST /a no: it may change what is there", "GET /a yes"} <= set(shown)
+
+
+def test_what_may_change_something_is_not_sent_again_without_leave(
+    at: Any, screen: Console, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept = SimpleNamespace(target="http://127.0.0.1:9", profile="testing", failure=failure())
+    monkeypatch.setattr(Corpus, "get", lambda *_: kept)
+    at(result())
+
+    with pytest.raises(UserError, match="may change what is there"):
+        command.replay("f1", replace(TESTING, **AT_A_URL), screen)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness import standing, watchdog
+from harness import places, standing, watchdog
 from harness.commands import keeping
 from harness.commands import load as command
 from harness.disturbance import Moment
@@ -94,7 +94,7 @@ def test_a_target_that_is_not_up_is_named(
     contract = tmp_path / "contract.toml"
     contract.write_text('name = "elsewhere"\n')
 
-    elsewhere = replace(TESTING, target="http://127.0.0.1:9", contract=contract)
+    elsewhere = replace(TESTING, target="http://127.0.0.1:9", contract=contract, intrusive=True)
     with pytest.raises(HarnessError, match=r"http://127\.0\.0\.1:9 does not answer"):
         command.load("steady", elsewhere, screen, **FEW)
 
@@ -122,3 +122,13 @@ def test_the_exit_status_is_the_verdict(screen: Console, run: LoadResult, status
 
     assert command._decide(run, levels, "testing", screen) == status
     assert told in text(screen)
+
+
+def test_what_was_up_before_gets_no_load_without_leave(screen: Console) -> None:
+    contract = places.PROJECT / "tests/targets/plain/contract.toml"
+    options = replace(TESTING, target="http://127.0.0.1:9", contract=contract)
+
+    with pytest.raises(UserError, match="load makes keys and records there") as refused:
+        command.load("steady", options, screen, **FEW)
+
+    assert "--intrusive" in refused.value.remedy

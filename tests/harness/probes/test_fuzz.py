@@ -172,6 +172,17 @@ def test_a_target_with_one_key_is_called_as_what_that_key_may(http: HttpProbe) -
     assert plan.callers["admin by key 1"].fields == (("X-API-Key", KEY),)
 
 
+def test_who_only_reads_makes_nobody_and_changes_nothing(little: Any, http: HttpProbe) -> None:
+    managed = replace(CONTRACT.capabilities, administration=Administration(api_keys="/admin/api-keys"))
+    contract = replace(CONTRACT, capabilities=managed).unmanaged()
+    plan = Plan(contract, POLICY, Credentials(http, contract, KEY), read_only=True)
+
+    (read,) = plan.operations(DESCRIPTION)
+
+    assert (read.name, [dict(known.parameters) for known in read.known]) == (READ, [{}])
+    assert not little.seen
+
+
 def test_with_an_administration_every_role_has_callers_of_its_own_tenant(
     little: Any, http: HttpProbe
 ) -> None:
