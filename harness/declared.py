@@ -60,14 +60,18 @@ def declared_in(events: Iterable[Event]) -> tuple[DeclaredCheck, ...]:
     """Return the checks that a journal says exist, each once; several writers may have said so."""
     known: dict[str, DeclaredCheck] = {}
     for event in events:
-        if event.name == EVENT:
-            check = _revive(dict(event.detail))
+        if event.name == EVENT and (check := _revive(dict(event.detail))):
             known.setdefault(check.check, check)
     return tuple(known.values())
 
 
-def _revive(detail: dict[str, Any]) -> DeclaredCheck:
-    detail["profiles"] = tuple(detail["profiles"])
-    detail["defects"] = tuple((str(key), str(title)) for key, title in detail["defects"])
-    detail["blinding"] = tuple(detail.get("blinding", ()))
-    return DeclaredCheck(**detail)
+def _revive(detail: dict[str, Any]) -> DeclaredCheck | None:
+    """None for one that was edited: the journal's own check of its lines has named it."""
+    try:
+        detail["profiles"] = tuple(detail["profiles"])
+        detail["defects"] = tuple((str(key), str(title)) for key, title in detail["defects"])
+        detail["blinding"] = tuple(detail.get("blinding", ()))
+        check = DeclaredCheck(**detail)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return check if isinstance(check.check, str) and isinstance(check.cases, int) else None

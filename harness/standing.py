@@ -18,6 +18,7 @@ from harness.workspace import Workspace
 
 KEPT = places.BUILD / "up"
 _REACH: Final = "reach.json"
+_TOLD: Final = ("profile", "runtime", "url", "directory")
 
 
 def keep(run: Workspace, deployment: Deployment, contract: Contract) -> None:
@@ -35,7 +36,18 @@ def keep(run: Workspace, deployment: Deployment, contract: Contract) -> None:
 
 def standing() -> dict[str, Mapping[str, str]]:
     """Return what stands, by run, the oldest first."""
-    return {path.stem: orjson.loads(path.read_bytes()) for path in sorted(KEPT.glob("*.json"))}
+    return {path.stem: _read(path) for path in sorted(KEPT.glob("*.json"))}
+
+
+def _read(path: Path) -> Mapping[str, str]:
+    try:
+        told = orjson.loads(path.read_bytes())
+        return {name: str(told[name]) for name in _TOLD}
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        raise UserError(
+            f"{path}: it does not say what stands",
+            remedy="Remove this file; `harness doctor` names what is left behind.",
+        ) from None
 
 
 def forget(run_id: str) -> None:

@@ -109,8 +109,8 @@ def _given(label: str, contract_file: Path | None) -> Contract:
 
 
 def _checked_url(text: str) -> str:
-    parts = urlsplit(text)
     try:
+        parts = urlsplit(text)
         bad = not parts.hostname or parts.username or parts.query or parts.fragment or parts.port == 0
     except ValueError:
         bad = True

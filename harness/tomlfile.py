@@ -42,6 +42,8 @@ def read_toml(path: Path, *, error: type[UserError] = UserError) -> dict[str, An
         raise error(f"{path}: not UTF-8 text: {cause.reason}", remedy="Save the file as UTF-8.") from None
     except tomllib.TOMLDecodeError as cause:
         raise error(f"{path}: not TOML: {cause}", remedy="Correct the file at the place named.") from None
+    except RecursionError:
+        raise error(f"{path}: nested too deeply", remedy="No file of the harness nests that deep.") from None
 
 
 def to_record(

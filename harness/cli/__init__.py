@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
 
+from harness import unexpected
 from harness.cli import deployments, releases, reporting, verifying
 from harness.errors import HarnessError
 
@@ -40,6 +42,9 @@ for verb in (
 
 def main() -> None:
     """Run the program; what the user can put right is one message and status 2, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console in ASCII cannot show everything
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except HarnessError as error:
@@ -47,4 +52,7 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.stderr.write("harness: interrupted\n")
+        sys.exit(2)
+    except Exception as error:
+        sys.stderr.write(f"harness: {unexpected.told(error)}\n")
         sys.exit(2)

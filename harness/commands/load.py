@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
@@ -26,6 +27,8 @@ from harness.runtimes.witness import local_witness
 from harness.target import Address
 from harness.workspace import Workspace
 
+_MOST: Final = 86_400.0  # a day; and more requests a second than one generator makes
+
 
 def load(
     scenario: str, options: Options, console: Console, *, rate: float | None, for_s: float | None
@@ -33,6 +36,11 @@ def load(
     """Run a scenario; return 0 within the service levels, 1 outside of them, 2 without a verdict."""
     locustfile = find_scenario(scenario)
     assembly = Assembly(options)
+    for name, value in (("--rate", rate), ("--for", for_s)):
+        if value is not None and not 0 < value <= _MOST:
+            raise UserError(
+                f"{name} {value:g}: it has to be above 0 and at most {_MOST:g}", remedy="Give such a number."
+            )
     if isinstance(assembly.target, Address) and not options.intrusive:
         raise UserError(
             f"{options.target}: load makes keys and records there, and may be too much for it",

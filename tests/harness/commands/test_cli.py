@@ -20,11 +20,13 @@ import pytest
 
 from harness import cli, journal, places, standing, watchdog
 from harness.commands import keeping
+from harness.redaction import VAULT
 from harness.workspace import DIRECTORY_VARIABLE, Workspace
 from tests.harness.runtimes.conftest import needs_docker
 
 URL = ("--target", "https://192.0.2.1", "--contract", str(places.CONTRACT))
 PLAIN = Path(__file__).parents[2] / "targets" / "plain"
+HIDDEN = "-".join(("what", "nobody", "is", "to", "read", "here"))
 CHECKS = '''
 from harness import control, floor, setting
 
@@ -220,6 +222,10 @@ def test_what_is_up_stays_until_it_is_taken_down(
         (("gate", "/nowhere"), "no journal here"),
         (("report", "/nowhere"), "no journal here"),
         (("catalogue", "-c", "nothing.*"), "nothing.*"),
+        (("verify", "--target", "http://[::1"), "is not the URL of a server"),
+        (("load", "--rate", "nan"), "--rate nan: it has to be above 0"),
+        (("load", "--rate", "1e300"), "--rate 1e+300: it has to be above 0"),
+        (("load", "--for", "inf"), "--for inf: it has to be above 0"),
     ],
 )
 def test_a_mistake_is_one_message_and_status_2(harness: Harness, words: tuple[str, ...], told: str) -> None:
@@ -251,6 +257,47 @@ def test_the_doctor_names_runtimes(harness: Harness) -> None:
 
     assert said.status == 0
     assert "process" in said.out.splitlines()[-1]
+
+
+def test_a_contract_that_is_nested_too_deeply_is_named(harness: Harness, tmp_path: Path) -> None:
+    deep = tmp_path / "deep.toml"
+    deep.write_text(f"a = {'[' * 5000}{']' * 5000}\n")
+
+    said = harness("verify", "--contract", str(deep))
+
+    assert (said.status, "deep.toml: nested too deeply" in said.err) == (2, True)
+
+
+def test_what_is_remembered_of_a_deployment_and_cannot_be_read_is_named(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(standing, "KEPT", tmp_path)
+    (tmp_path / "run.json").write_text("[1, 2]")
+
+    said = harness("down")
+
+    assert (said.status, "run.json: it does not say what stands" in said.err) == (2, True)
+
+
+def test_what_nobody_foresaw_is_one_line_and_its_details_are_kept(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def break_down(*_: object, **__: object) -> None:
+        raise ZeroDivisionError(f"with {HIDDEN}")
+
+    VAULT.learn(HIDDEN, "$API_KEY")
+    monkeypatch.setattr(places, "BUILD", tmp_path)
+    monkeypatch.setattr(keeping, "down", break_down)
+
+    said = harness("down")
+
+    assert said.status == 2
+    assert said.err.startswith("harness: a fault of the harness itself: ZeroDivisionError: with $API_KEY\n")
+    (details,) = (tmp_path / "errors").iterdir()
+    assert str(details) in said.err
+    assert "Traceback" in details.read_text()
+    assert HIDDEN not in details.read_text()
+    assert details.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(
