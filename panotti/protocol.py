@@ -1,4 +1,4 @@
-"""One connection: uvicorn's HTTP/1.1 with limits on how long and how large a request's head may be."""
+"""One connection: uvicorn's HTTP/1.1 with limits on a request's head and trailers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self.guard = guard
         self.in_head = True
-        self.head_bytes = 0
+        self.head_bytes = 0  # since the last piece of a body
         self.head_started = 0.0
         self.head_timer: asyncio.TimerHandle | None = None
         self.linger_timer: asyncio.TimerHandle | None = None
@@ -63,14 +63,13 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.in_head:
-            self.head_bytes += len(data)
+        self.head_bytes += len(data)
         super().data_received(data)
-        if not self.in_head or self.transport.is_closing():
+        if self.transport.is_closing():
             return
         if self.head_bytes > self.guard.max_header_bytes:
             self.send_refusal(431, "Request Header Fields Too Large", self._size_detail())
-        elif self.head_bytes and self.head_timer is None:
+        elif self.in_head and self.head_bytes and self.head_timer is None:
             self._arm_head_timer()
 
     def on_message_begin(self) -> None:
@@ -79,17 +78,29 @@ class GuardedProtocol(HttpToolsProtocol):
         # A pipelined request begins in the middle of data that was counted for the one before.
         self.head_bytes = self.head_bytes or 1
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # RFC 9110 6.5.1: a trailer must not be merged into the headers unless their definition allows it.
+        # It comes after a proxy has set its own headers, and no route reads one: all are dropped.
+        if self.in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         if self.head_bytes > self.guard.max_header_bytes or len(self.headers) > MAX_HEADER_LINES:
             self._measure_head()
+        super().on_headers_complete()
         self.in_head = False
+        self.head_bytes = 0
         if self.head_timer is not None:
             self.head_timer.cancel()
             self.head_timer = None
-        super().on_headers_complete()
         self.scope["state"]["connection"] = self.cycle
         if self.leaving:
             self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        # What comes without being body is a chunk's extension or a trailer, and limited as a head is.
+        self.head_bytes = 0
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -122,6 +133,10 @@ class GuardedProtocol(HttpToolsProtocol):
         """Answer what never became a request, log it, and close."""
         if self._busy():
             self._refuse_in_request(status, title, detail)
+            return
+        if not self.in_head:
+            # The request has its answer already, and another would be taken for the next one's.
+            self.transport.close()
             return
         request_id = os.urandom(16).hex()
         size = self._write_problem(status, title, detail, request_id)

@@ -93,8 +93,8 @@ def test_a_chunked_body_is_refused_as_soon_as_it_is_too_large(site: Site) -> Non
         edit(
             "the time limit for headers begins anew with every byte",
             "panotti/protocol.py",
-            "        elif self.head_bytes and self.head_timer is None:\n",
-            "        elif self.head_bytes:\n            if self.head_timer is not None:\n"
+            "        elif self.in_head and self.head_bytes and self.head_timer is None:\n",
+            "        elif self.in_head and self.head_bytes:\n            if self.head_timer is not None:\n"
             "                self.head_timer.cancel()\n",
         ),
         edit(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
@@ -18,14 +20,15 @@ SERVED_WITHIN_S = 3.0  # a bystander; a busy machine may be as late in ending an
 ASKED = 6  # answers to a bystander, of which five came before the attack
 BOMB = 512 * 1024
 JSON = {"Content-Type": "application/json"}
+CHUNKED = {**JSON, "Transfer-Encoding": "chunked"}
 
 BLOCKING = defect(
     "whoever sends a head holds the worker up",
     edit(
         "",
         "panotti/protocol.py",
-        "            self.head_bytes += len(data)\n",
-        '            self.head_bytes += len(data)\n            __import__("time").sleep(0.6)\n',
+        "        self.head_bytes += len(data)\n",
+        '        self.head_bytes += len(data)\n        self.in_head and __import__("time").sleep(0.6)\n',
     ),
     setting(WORKERS=1),
 )
@@ -63,14 +66,24 @@ def test_others_are_served_while_slow_and_endless_requests_are_cut_off(site: Sit
             "MAX_HEADER_LINES = 100\n",
             "MAX_HEADER_LINES = 1_000_000\n",
         ),
+        edit(
+            "trailers of any size are read",
+            "panotti/protocol.py",
+            "        if self.head_bytes > self.guard.max_header_bytes:\n            self",
+            "        if self.in_head and self.head_bytes > self.guard.max_header_bytes:\n            self",
+        ),
     ),
     prove_in="testing",
 )
 def test_others_are_served_while_header_bombs_are_refused(site: Site) -> None:
-    """A head far beyond any need is refused, as one line or as many; others are served meanwhile."""
+    """A head or trailers far beyond any need are refused, as one line or as many; others are served."""
     path, key = site.contract.path("recordings.list"), site.key()
+    started = site.contract.path("recordings.started")
     plain = site.raw.message("GET", path, key=key)
     floor(site.raw(plain).ok, "a plain request over a raw connection was not answered")
+    recording = {"recordingId": f"rec-{secrets.token_hex(8)}"}
+    body = site.raw.message("POST", started, key=key, headers=CHUNKED, content=_chunked(recording))
+    floor(site.raw(body + b"\r\n", method="POST").ok, "a body in chunks over a raw connection was not taken")
     bombs = {
         "one line": plain[:-2] + b"X-Bomb: " + b"b" * BOMB + b"\r\n\r\n",
         "a long name": plain[:-2] + b"x" * BOMB + b": b\r\n\r\n",
@@ -78,6 +91,8 @@ def test_others_are_served_while_header_bombs_are_refused(site: Site) -> None:
         "many lines": plain[:-2]
         + b"".join(b"X-Bomb-%d: b\r\n" % number for number in range(1_000))
         + b"\r\n",
+        "many trailers": body + b"X-Bomb: b\r\n" * (BOMB // 11) + b"\r\n",
+        "a long trailer": body + b"X-Bomb: " + b"b" * BOMB + b"\r\n\r\n",
         "a long cookie": plain[:-2] + b"Cookie: " + b"; ".join([b"a=b"] * (BOMB // 5)) + b"\r\n\r\n",
     }
     names = [name for name in bombs for _ in range(EACH)]
@@ -93,7 +108,7 @@ def _kinds(site: Site) -> Mapping[str, tuple[bytes, bytes]]:
     path, key = site.contract.path("recordings.started"), site.key()
     head = site.raw.message("POST", path, key=key)[:-2]
     sized = site.raw.message("POST", path, key=key, headers={**JSON, "Content-Length": "1000"})
-    chunked = site.raw.message("POST", path, key=key, headers={**JSON, "Transfer-Encoding": "chunked"})
+    chunked = site.raw.message("POST", path, key=key, headers=CHUNKED)
     return {
         "a slow head": (head, b"x"),
         "a head that never ends": (head, b"x: y\r\n"),
@@ -102,6 +117,12 @@ def _kinds(site: Site) -> Mapping[str, tuple[bytes, bytes]]:
         "an extension that never ends": (chunked + b"1;", b"a" * 100),
         "trailers that never end": (chunked + b"1\r\n \r\n0\r\n", b"x: y\r\n"),
     }
+
+
+def _chunked(document: Mapping[str, str]) -> bytes:
+    """A body in one chunk, up to where its trailers begin."""
+    body = json.dumps({**document}).encode()
+    return b"%x\r\n%s\r\n0\r\n" % (len(body), body)
 
 
 def _attacked(site: Site, attacks: Sequence[Callable[[], RawReply]]) -> tuple[list[RawReply], list[Reply]]:
