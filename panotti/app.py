@@ -18,7 +18,7 @@ from panotti.failures import HANDLERS
 from panotti.middleware.addresses import AddressesMiddleware
 from panotti.middleware.authentication import AuthenticationMiddleware
 from panotti.middleware.context import ContextMiddleware
-from panotti.middleware.cors import CorsMiddleware
+from panotti.middleware.cors import CorsMiddleware, PreflightMiddleware
 from panotti.middleware.errors import ErrorsMiddleware
 from panotti.middleware.hosts import HostsMiddleware
 from panotti.middleware.limits import BodyLimitMiddleware, ConcurrencyMiddleware, InFlight
@@ -132,6 +132,7 @@ def layers(
             exempt=OPEN_PROBES,
             vital=(DETAIL,),
         ),
+        partial(PreflightMiddleware),
         partial(AuthenticationMiddleware, table=table),
         partial(
             RateLimitMiddleware,

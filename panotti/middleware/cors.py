@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,11 +14,19 @@ ANY = "*"
 PREFLIGHT_VARY = b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
 
 
-class CorsMiddleware:
-    """Answers preflights itself and marks every other answer.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """What CorsMiddleware has decided of a preflight; `refusal`: why it is refused, None if it is not."""
 
-    Origins, methods and header names are compared whole; `*` among them allows any. A preflight that asks for
-    something not listed is refused with 403.
+    refusal: str | None
+    headers: tuple[Header, ...]
+
+
+class CorsMiddleware:
+    """Decides preflights and marks every answer.
+
+    Origins, methods and header names are compared whole; `*` among them allows any. It stands outside of what
+    refuses requests, so that a page can read a refusal; PreflightMiddleware, inside, answers the preflights.
     """
 
     def __init__(
@@ -56,18 +65,20 @@ class CorsMiddleware:
             return
         origin = values(scope, b"origin")
         granted = self._grant(origin)
-        if scope["method"] == "OPTIONS" and origin:
-            asked = values(scope, b"access-control-request-method")
-            if asked:
-                await self._preflight(scope, send, asked, granted)
-                return
+        vary, fields = b"Origin", self.actual_headers
+        asked = values(scope, b"access-control-request-method") if scope["method"] == "OPTIONS" else []
+        if origin and asked:
+            vary, fields = PREFLIGHT_VARY, ()
+            scope["state"]["preflight"] = Preflight(
+                refusal=self._refusal(scope, asked, granted), headers=self.preflight_headers
+            )
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", ()))
-                append(headers, b"vary", b"Origin")
+                append(headers, b"vary", vary)
                 if granted:
-                    headers += (*granted, *self.actual_headers)
+                    headers += (*granted, *fields)
                 message["headers"] = headers
             await send(message)
 
@@ -83,19 +94,6 @@ class CorsMiddleware:
             return ((b"access-control-allow-origin", origin[0]),)
         return ()
 
-    async def _preflight(
-        self, scope: Scope, send: Send, asked: list[bytes], granted: tuple[Header, ...]
-    ) -> None:
-        vary = (b"vary", PREFLIGHT_VARY)
-        refusal = self._refusal(scope, asked, granted)
-        if refusal:
-            headers = (vary, *granted)
-            await send_problem(send, scope, 403, "Cross-origin request refused", refusal, headers)
-            return
-        fields = [vary, *granted, *self.preflight_headers]
-        await send({"type": "http.response.start", "status": 204, "headers": fields})
-        await send({"type": "http.response.body", "body": b""})
-
     def _refusal(self, scope: Scope, asked: list[bytes], granted: tuple[Header, ...]) -> str | None:
         if not granted:
             return "the origin is not allowed"
@@ -106,3 +104,24 @@ class CorsMiddleware:
         if wanted - self.headers and ANY.encode() not in self.headers:
             return "a header is not allowed"
         return None
+
+
+class PreflightMiddleware:
+    """Answers a preflight, with 403 where it asks for something not listed.
+
+    It stands inside of the limits and the lists of hosts and addresses, and outside of the authentication:
+    a preflight is a request of its client like any other, but never carries a credential (Fetch standard).
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        preflight = scope["state"].get("preflight") if scope["type"] == "http" else None
+        if preflight is None:
+            await self.app(scope, receive, send)
+        elif preflight.refusal:
+            await send_problem(send, scope, 403, "Cross-origin request refused", preflight.refusal)
+        else:
+            await send({"type": "http.response.start", "status": 204, "headers": preflight.headers})
+            await send({"type": "http.response.body", "body": b""})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness import edit
+from harness import defect, edit
+from harness.defects import Variation
 
 LIMITER = "panotti/middleware/ratelimit.py"
 STORAGE = "panotti/ratelimit/storage.py"
@@ -11,11 +12,24 @@ LIVE = """\
         while gone < len(slices) and slices[gone][1] <= now - expiry:
             gone += 1
 """
+APP = "panotti/app.py"
 KEY_NAME = 'return f"key/{principal.key_id}"'
 
+
+def preflights_first(what: str, layer: str) -> Variation:
+    """Preflights are answered before `what` is done by the layer whose lines begin with `layer`."""
+    preflight = "        partial(PreflightMiddleware),\n"
+    return defect(
+        f"preflights are answered before {what}",
+        edit("", APP, preflight, ""),
+        edit("", APP, f"        {layer}", f"{preflight}        {layer}"),
+    )
+
+
+PREFLIGHTS_OUTERMOST = preflights_first("anything is limited", "partial(ConcurrencyMiddleware,")
 PER_WORKER = edit(
     "each worker counts for itself",
-    "panotti/app.py",
+    APP,
     "    for layer in reversed(layers(settings, table, counters, in_flight)):",
     "    import os\n\n"
     "    from panotti.ratelimit.storage import SQLiteStorage\n\n"

@@ -20,8 +20,8 @@ REFLECTED = defect(
     edit(
         "",
         CORS,
-        "fields = [vary, *granted, *self.preflight_headers]",
-        'fields = [vary, *granted, (b"access-control-allow-methods", asked[0]), *self.preflight_headers[1:]]',
+        "headers=self.preflight_headers",
+        'headers=((b"access-control-allow-methods", asked[0]), *self.preflight_headers[1:])',
     ),
 )
 DELETE = setting(title="DELETE is allowed", CORS_METHODS="GET,POST,PUT,DELETE")

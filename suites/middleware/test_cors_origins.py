@@ -9,12 +9,13 @@ from harness.policy import load_policies
 from harness.probes.cors import FOREIGN, lets_read, lets_send, listed_origin, lookalikes, varies_by_origin
 from harness.probes.reply import Reply
 from harness.site import Site
+from suites.middleware.limiters import PREFLIGHTS_OUTERMOST, preflights_first
 from suites.middleware.rigged import RIGGED
 
 CORS = "panotti/middleware/cors.py"
 COMPARED = "if origin[0] in self.origins:"
 GRANTED = "granted = self._grant(origin)"
-MARKED = 'append(headers, b"vary", b"Origin")'
+MARKED = 'append(headers, b"vary", vary)'
 ANY = '((b"access-control-allow-origin", origin[0]),)'
 
 REFLECTED = edit("the request's origin is reflected", CORS, COMPARED, "if origin[0]:")
@@ -83,6 +84,7 @@ ERRORS_REFLECT = edit(
     f"                    headers += {ANY}\n"
     "                if granted:\n",
 )
+PREFLIGHTS_FIRST = preflights_first("hosts are looked at", "partial(HostsMiddleware,")
 NO_VARY = edit("no answer says that it varies", CORS, MARKED, "pass")
 NO_VARY_ON_PREFLIGHTS = edit(
     "preflights do not say that they vary", CORS, 'PREFLIGHT_VARY = b"Origin, ', 'PREFLIGHT_VARY = b"'
@@ -190,6 +192,22 @@ def test_the_origin_null_is_granted_nothing(site: Site) -> None:
     )
 
     assert not granted, f"granted: {', '.join(granted)}"
+
+
+@control("middleware.cors.origins", broken_by=(PREFLIGHTS_FIRST, PREFLIGHTS_OUTERMOST))
+def test_a_preflight_for_a_foreign_host_is_granted_nothing(site: Site) -> None:
+    """A preflight that names another host is refused as any request is: nothing may be sent there."""
+    origin, path = listed_origin(site.policy.cors.origins), site.contract.path("recordings.started")
+    own, foreign = (
+        site.http.preflight(path, origin, "POST", extra=extra)
+        for extra in ({}, {"Host": "foreign.panotti.invalid"})
+    )
+    floor(lets_send(own, origin, "POST"), f"a preflight for the own host gets {own.status or own.error}")
+
+    assert foreign.status in (400, 421), (
+        f"a preflight for a foreign host gets {foreign.status or foreign.error}"
+    )
+    assert not lets_send(foreign, origin, "POST"), "a preflight for a foreign host is granted"
 
 
 @control("middleware.cors.origins", broken_by=STAGINGS)

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from ipaddress import IPv6Address
 
 from harness import control, edit, floor, not_applicable, setting
+from harness.probes.cors import lets_send, listed_origin
 from harness.probes.peer import Via
 from harness.records import Json
 from harness.site import Site
+from suites.middleware.limiters import PREFLIGHTS_OUTERMOST, preflights_first
 
 CONTROL = "middleware.security.ip-filter"
 ADDRESSES = "panotti/middleware/addresses.py"
@@ -84,6 +86,7 @@ ALLOW_WINS = edit(
     "        if address in self.deny:",
     "        if address in self.deny and address not in self.allow:",
 )
+PREFLIGHTS_FIRST = preflights_first("addresses are looked at", "partial(\n            AddressesMiddleware,")
 LISTS = setting(
     title="allow and deny lists of ranges",
     IP_ALLOW="127.0.0.1,${direct},${stranger},203.0.113.0/24,::ffff:198.51.100.0/120,2001:db8:a::/48",
@@ -107,6 +110,24 @@ def test_denied_address_is_refused_whatever_it_asks(site: Site) -> None:
     for name in site.policy.addresses.denied:
         got = ask(name)
         assert set(got) == {refused}, f"the address '{name}' is denied and gets {got}, not {refused}"
+
+
+@control(CONTROL, broken_by=(PREFLIGHTS_FIRST, PREFLIGHTS_OUTERMOST))
+def test_denied_address_gets_no_preflight_through(site: Site) -> None:
+    """A preflight from a denied peer, or client behind the proxy, gets the policy's refusal, not a grant."""
+    origin, path = listed_origin(site.policy.cors.origins), site.contract.path("recordings.started")
+    refused = site.policy.addresses.refused_status
+    passed = site.http.preflight(path, origin, "POST", via="stranger")
+    floor(lets_send(passed, origin, "POST"), f"a stranger's preflight gets {passed.status or passed.error}")
+    for name in site.policy.addresses.denied:
+        reply = site.http.preflight(path, origin, "POST", via=name)
+        assert not lets_send(reply, origin, "POST"), f"a preflight from '{name}', which is denied, is granted"
+        assert reply.status == refused, f"a preflight from '{name}', which is denied, gets {reply.status}"
+
+    forwarded = {"X-Forwarded-For": _address(site, "denied")}
+    reply = site.http.preflight(path, origin, "POST", extra=forwarded, via="proxy")
+    assert reply.status == refused, f"a denied client's preflight behind the proxy gets {reply.status}"
+    assert reply.headers.get("access-control-allow-origin") == origin, "a page cannot read the refusal"
 
 
 @control(CONTROL, broken_by=(DENY_IGNORED, PEER_ONLY))

@@ -15,9 +15,10 @@ from weakref import WeakKeyDictionary
 
 from harness import control, edit, floor, in_time
 from harness.probes.burst import BurstResult
+from harness.probes.cors import lets_send, listed_origin
 from harness.probes.peer import Via
 from harness.site import Site
-from suites.middleware.limiters import ONE_MORE, PER_WORKER
+from suites.middleware.limiters import ONE_MORE, PER_WORKER, PREFLIGHTS_OUTERMOST, preflights_first
 
 CONTROL = "middleware.security.rate-limit"
 ADDRESSES = "panotti/middleware/addresses.py"
@@ -64,6 +65,10 @@ DETAIL_EXEMPT = edit(
     "no limit where the guarded detail takes a key", APP, EXEMPT, "            exempt=PROBES,\n"
 )
 LOGIN_EXEMPT = edit("no limit on logins", APP, EXEMPT, '            exempt=(*OPEN_PROBES, "/auth/login"),\n')
+PREFLIGHTS_FIRST = preflights_first(
+    "addresses are counted",
+    'partial(\n            RateLimitMiddleware,\n            storage=counters,\n            name="address",',
+)
 EVERY_IPV6 = edit("every IPv6 address has a quota of its own", LIMITER, PREFIX, "return address")
 WIDE_IPV6 = edit("all of an IPv6 /32 share one quota", LIMITER, PREFIX, PREFIX.replace("64", "32"))
 
@@ -121,6 +126,23 @@ def test_no_other_path_escapes_the_quota(site: Site) -> None:
 
     escaped = {route: status for route, status in got.items() if status != 429}
     assert not escaped, f"an address that has used its quota up gets {escaped}"
+
+
+@control(CONTROL, intrusive=True, broken_by=(PREFLIGHTS_FIRST, PREFLIGHTS_OUTERMOST))
+def test_preflights_are_counted(site: Site) -> None:
+    """An address that has used its quota up gets no preflight through; a page can read the refusal."""
+    visitor, until = _used_up(site)
+    origin, path = listed_origin(site.policy.cors.origins), site.contract.path("recordings.started")
+    other, over = (
+        site.http.preflight(path, origin, "POST", extra={"X-Forwarded-For": who}, via="proxy")
+        for who in (_somebody(), visitor)
+    )
+    in_time(time.perf_counter() < until, "the window was over before the preflight was answered")
+    floor(lets_send(other, origin, "POST"), f"another address's preflight gets {other.status or other.error}")
+
+    assert over.status == 429, f"a preflight of an address that has used its quota up gets {over.status}"
+    granted = over.headers.get("access-control-allow-origin")
+    assert granted == origin, f"the refusal is granted to {granted or 'nobody'}, not to {origin}"
 
 
 # After the others: they are strangers too, and would find the quota used up.

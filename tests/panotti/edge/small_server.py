@@ -16,7 +16,7 @@ from panotti import logs
 from panotti.identity.principal import Principal, Role
 from panotti.middleware.addresses import AddressesMiddleware
 from panotti.middleware.context import ContextMiddleware
-from panotti.middleware.cors import CorsMiddleware
+from panotti.middleware.cors import CorsMiddleware, PreflightMiddleware
 from panotti.middleware.errors import ErrorsMiddleware
 from panotti.middleware.hosts import HostsMiddleware
 from panotti.middleware.limits import BodyLimitMiddleware, ConcurrencyMiddleware
@@ -120,7 +120,7 @@ def build(settings: Settings) -> ASGIApp:
         identify=by_key,
     )
     app = RateLimitMiddleware(
-        Identify(app),
+        PreflightMiddleware(Identify(app)),
         storage=storage,
         name="address",
         quota=settings.rate_address_quota,

@@ -82,3 +82,54 @@ def test_a_star_allows_any_origin_by_a_star(start):
     reply = start(cors_origins="*").call("/ok", "Origin: https://anything.example")
 
     assert reply.headers["access-control-allow-origin"] == "*"
+
+
+def preflight(server, *headers, **call):
+    asked = (f"Origin: {ORIGIN}", "Access-Control-Request-Method: POST", *headers)
+    return server.call("/ok", *asked, method="OPTIONS", **call)
+
+
+def readable(reply) -> bool:
+    """Whether a page of the permitted origin may read the answer."""
+    return reply.headers.get("access-control-allow-origin") == ORIGIN and "Origin" in reply.headers["vary"]
+
+
+def test_a_preflight_passes_no_list_of_addresses_and_none_of_hosts(start):
+    server = start(
+        cors_origins=ORIGIN, trusted_proxies="127.0.0.1", ip_deny="203.0.113.9", public_hosts="localhost"
+    )
+
+    denied, foreign = (
+        preflight(server, "X-Forwarded-For: 203.0.113.9"),
+        preflight(server, host="foreign.example"),
+    )
+
+    assert preflight(server).status == 204
+    assert (denied.status, foreign.status) == (403, 421)
+    assert readable(denied)
+    assert readable(foreign)
+    assert "access-control-allow-methods" not in denied.headers
+
+
+def test_a_preflight_counts_against_the_quota_of_its_address(start):
+    server = start(cors_origins=ORIGIN, rate_address_quota=2, rate_address_window=60)
+
+    replies = [preflight(server) for _ in range(3)]
+
+    assert [reply.status for reply in replies] == [204, 204, 429]
+    assert all(readable(reply) for reply in replies)
+
+
+def test_a_preflight_takes_a_place_among_the_requests_in_flight(start):
+    server = start(cors_origins=ORIGIN, max_concurrency=1)
+    waiting = server.connect()
+    waiting.send(b"GET /gate HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    server.logged(event="at_the_gate")
+
+    refused = preflight(server)
+    server.gate.touch()
+
+    assert refused.status == 503
+    assert readable(refused)
+    assert waiting.reply().status == 200
+    assert preflight(server).status == 204
