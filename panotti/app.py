@@ -21,7 +21,12 @@ from panotti.middleware.context import ContextMiddleware
 from panotti.middleware.cors import CorsMiddleware, PreflightMiddleware
 from panotti.middleware.errors import ErrorsMiddleware
 from panotti.middleware.hosts import HostsMiddleware
-from panotti.middleware.limits import BodyLimitMiddleware, ConcurrencyMiddleware, InFlight
+from panotti.middleware.limits import (
+    BodyLimitMiddleware,
+    ConcurrencyMiddleware,
+    InFlight,
+    ShareMiddleware,
+)
 from panotti.middleware.ratelimit import RateLimitMiddleware, by_address, by_key
 from panotti.middleware.security_headers import SecurityHeadersMiddleware
 from panotti.openapi import describe_api
@@ -143,5 +148,6 @@ def layers(
             identify=by_key,
             exempt=PROBES,
         ),
+        partial(ShareMiddleware, concurrency=settings.max_concurrency, exempt=PROBES),
         partial(BodyLimitMiddleware, max_bytes=settings.max_body_bytes, timeout=settings.body_timeout),
     ]

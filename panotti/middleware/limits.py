@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from panotti.middleware.headers import values
+from panotti.middleware.ratelimit import by_address, by_key
 from panotti.problems import send_problem
 
 CLOSE = (b"connection", b"close")
+RETRY = (b"retry-after", b"1")
+ANONYMOUS = "anonymous"
 
 
 class InFlight:
@@ -46,6 +50,47 @@ class ConcurrencyMiddleware:
             await self.app(scope, receive, send)
         finally:
             self.in_flight.count -= 1
+
+
+class ShareMiddleware:
+    """Answers 503 with Retry-After when a caller has its share of the `concurrency` requests in flight.
+
+    A key, or the user of a session, may have half of them, and an address without a credential a quarter; all
+    without a credential together, a half. So no caller that holds back its body, or asks for what takes long,
+    keeps the others from being served. `exempt` paths are always let in, unless the request has a body.
+    """
+
+    def __init__(self, app: ASGIApp, *, concurrency: int, exempt: Collection[str] = ()) -> None:
+        self.app = app
+        self.half = max(1, concurrency // 2)
+        self.quarter = max(1, concurrency // 4)
+        self.exempt = frozenset(exempt)
+        self.held: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or (scope["path"] in self.exempt and not _has_body(scope)):
+            await self.app(scope, receive, send)
+            return
+        places = self._places(scope)
+        if any(self.held[name] >= most for name, most in places.items()):
+            detail = "too many requests of this caller are in flight"
+            await send_problem(send, scope, 503, "Service Unavailable", detail, [RETRY])
+            return
+        for name in places:
+            self.held[name] += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            for name in places:
+                self.held[name] -= 1
+                if not self.held[name]:
+                    del self.held[name]
+
+    def _places(self, scope: Scope) -> dict[str, int]:
+        key = by_key(scope)
+        if key is not None:
+            return {key: self.half}
+        return {by_address(scope): self.quarter, ANONYMOUS: self.half}
 
 
 class BodyLimitMiddleware:

@@ -17,7 +17,7 @@ MIDDLEWARE = "panotti/middleware/limits.py"
 ANSWERED_WITHIN_S = 3.0  # less than the time limit of a body that never ends
 QUICK_S = 0.25  # liveness on a machine that has time for it
 OVER = 16  # requests more than all workers together may have in flight
-PER_KEY = 48  # under the quota of a key
+PER_KEY = 24  # under the quota of a key, and under its share of the requests in flight
 EVERY_S = 0.25  # between two bytes of a slow client: less than any limit on idling
 HEADERS = {"Content-Type": "application/json"}
 

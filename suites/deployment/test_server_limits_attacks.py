@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from harness import control, defect, edit, floor, in_time, prompt, setting
+from harness.principals import ApiKey
 from harness.probes.meanwhile import meanwhile
+from harness.probes.peer import Base
 from harness.probes.raw import RawReply
 from harness.probes.reply import Reply
 from harness.site import Site
 
 LIMITS = "deployment.server.limits"
+BODIES = "panotti/middleware/limits.py"
 EACH = 3  # attackers of every kind at once
+HELD_BACK = 1.5  # of the requests that all workers together may have in flight: each is full
+WRITES = 24  # so many over new connections that every worker gets some
+WRITES_EVERY_S = 0.1  # a bystander's, under the quota of its key
 EVERY_S = 0.1  # between two pieces: no attacker is idle, and none needs the machine for itself
 SERVED_WITHIN_S = 3.0  # a bystander; a busy machine may be as late in ending an attack
 ASKED = 6  # answers to a bystander, of which five came before the attack
@@ -103,6 +110,45 @@ def test_others_are_served_while_header_bombs_are_refused(site: Site) -> None:
     _assert_served(served)
 
 
+@control(
+    LIMITS,
+    intrusive=True,
+    broken_by=(
+        edit(
+            "nobody's share of the requests in flight is looked at",
+            BODIES,
+            "        if any(self.held[name] >= most for name, most in places.items()):\n",
+            "        if not places:\n",
+        ),
+        defect(
+            "one address may take every place among the requests in flight",
+            edit("", BODIES, "concurrency // 4", "concurrency"),
+            edit(
+                "",
+                BODIES,
+                "{by_address(scope): self.quarter, ANONYMOUS: self.half}",
+                "{by_address(scope): self.quarter}",
+            ),
+        ),
+    ),
+    prove_in="testing",
+)
+def test_valid_client_writes_while_one_address_holds_bodies_back(site: Site) -> None:
+    """More requests without body and credential than may be in flight keep no valid client from writing."""
+    server, key = site.policy.server, site.key()
+    attackers = round(HELD_BACK * server.workers * server.max_concurrency)
+    floor(_write(site, key, "replica").ok, "a valid client cannot write, with nobody else there")
+    with site.hold(
+        _anonymous(site), base="replica", n=attackers, each=lambda _: {"json": {"held": "back"}}
+    ) as requests:
+        delivered = [request for request in requests if request.begun or request.refusal is not None]
+        served = [_write(site, key, "replica") for _ in range(WRITES)]
+        ended = [request for request in requests if request.begun and request.answered]
+    _assert_served(served)
+    in_time(len(delivered) == len(requests), f"{len(delivered)} of {len(requests)} heads were taken")
+    in_time(not ended, "bodies that were held back were given up before the writes were over")
+
+
 def _kinds(site: Site) -> Mapping[str, tuple[bytes, bytes]]:
     """By name, how an attack begins, and what then comes again and again."""
     path, key = site.contract.path("recordings.started"), site.key()
@@ -126,10 +172,33 @@ def _chunked(document: Mapping[str, str]) -> bytes:
 
 
 def _attacked(site: Site, attacks: Sequence[Callable[[], RawReply]]) -> tuple[list[RawReply], list[Reply]]:
-    """What the attackers and a bystander were answered."""
-    live = site.contract.path("health.live")
-    ask = partial(site.http.get, live, timeout_s=SERVED_WITHIN_S)
-    return meanwhile(ask, lambda: site.together(*attacks))
+    """What the attackers were answered, and a bystander that goes on writing."""
+    key = site.key()
+
+    def write() -> Reply:
+        time.sleep(WRITES_EVERY_S)
+        return _write(site, key)
+
+    return meanwhile(write, lambda: site.together(*attacks))
+
+
+def _write(site: Site, key: ApiKey, base: Base = "tls") -> Reply:
+    """A recording of a valid client, over a connection of its own: any worker may get it."""
+    return site.http.post(
+        site.contract.path("recordings.started"),
+        key=key,
+        json={"recordingId": f"rec-{secrets.token_hex(8)}"},
+        base=base,
+        connection="new",
+    )
+
+
+def _anonymous(site: Site) -> str:
+    """A path that reads a body of whoever sends one."""
+    capabilities = site.contract.capabilities
+    if capabilities.sessions is not None:
+        return site.contract.path("sessions.login")
+    return site.contract.path("tokens.refresh" if capabilities.tokens is not None else "recordings.started")
 
 
 def _endless(start: bytes, piece: bytes, for_s: float) -> Iterator[bytes | float]:
@@ -145,7 +214,7 @@ def _ended(reply: RawReply) -> bool:
 
 def _assert_served(served: list[Reply]) -> None:
     in_time(len(served) >= ASKED, f"a bystander was answered {len(served)} times only")
-    unserved = [reply.status or reply.error for reply in served if not reply.ok]
-    assert not unserved, (
-        f"of {len(served)} requests of a bystander {len(unserved)} were not served: {unserved[0]}"
-    )
+    refused = [reply.status for reply in served if reply and not reply.ok]
+    assert not refused, f"of {len(served)} writes of a bystander {len(refused)} were refused: {set(refused)}"
+    late = [reply.error for reply in served if not reply or reply.elapsed_s > SERVED_WITHIN_S]
+    prompt(not late, f"of {len(served)} writes of a bystander {len(late)} took over {SERVED_WITHIN_S:g} s")

@@ -19,7 +19,7 @@ from panotti.middleware.context import ContextMiddleware
 from panotti.middleware.cors import CorsMiddleware, PreflightMiddleware
 from panotti.middleware.errors import ErrorsMiddleware
 from panotti.middleware.hosts import HostsMiddleware
-from panotti.middleware.limits import BodyLimitMiddleware, ConcurrencyMiddleware
+from panotti.middleware.limits import BodyLimitMiddleware, ConcurrencyMiddleware, ShareMiddleware
 from panotti.middleware.ratelimit import RateLimitMiddleware, by_address, by_key
 from panotti.middleware.security_headers import SecurityHeadersMiddleware
 from panotti.problems import Problem
@@ -112,7 +112,7 @@ def build(settings: Settings) -> ASGIApp:
         application, max_bytes=settings.max_body_bytes, timeout=settings.body_timeout
     )
     app = RateLimitMiddleware(
-        app,
+        ShareMiddleware(app, concurrency=settings.max_concurrency, exempt=EXEMPT),
         storage=storage,
         name="default",
         quota=settings.rate_key_quota,

@@ -215,7 +215,8 @@ def test_over_the_concurrency_limit_the_answer_is_503_at_once(start):
     site = start(max_concurrency=2)
     waiting = [site.connect(), site.connect()]
     for number, connection in enumerate(waiting):
-        connection.send(b"GET /gate HTTP/1.1\r\n" + HEAD + b"X-Request-ID: waiting-%d\r\n\r\n" % number)
+        connection.send(b"GET /gate HTTP/1.1\r\n" + HEAD + b"X-Request-ID: waiting-%d\r\n" % number)
+        connection.send(b"X-Test-Key: %d\r\n\r\n" % number)
         site.logged(event="at_the_gate", request_id=f"waiting-{number}")
 
     refused = site.call()
@@ -241,3 +242,36 @@ def test_a_request_in_hand_is_not_disturbed_by_the_next_ones_head(start):
 
     assert connection.reply().status == 200
     assert connection.reply().status == 408
+
+
+def holding(server, *headers, path="/ok"):
+    """A connection whose request waits for its body, or was refused; and what it was answered."""
+    connection = server.connect()
+    lines = "".join(
+        f"{line}\r\n" for line in (*headers, "Content-Length: 3", "Expect: 100-continue")
+    ).encode()
+    connection.send(f"POST {path} HTTP/1.1\r\n".encode() + HEAD + lines + b"\r\n")
+    return connection, connection.reply()
+
+
+def test_who_holds_bodies_back_leaves_places_for_the_others(start):
+    server = start(max_concurrency=8, trusted_proxies="127.0.0.1")
+    first, second, third = (f"X-Forwarded-For: 192.0.2.{number}" for number in (1, 2, 3))
+
+    held = [holding(server, client) for client in (first, first, second, second)]
+    refused = [holding(server, client)[1] for client in (first, second, third)]
+    keyed = [holding(server, first, "X-Test-Key: one") for _ in range(3)]
+    live = holding(server, third, path="/health/live")[1], server.call("/health/live", third)
+    other = holding(server, first, "X-Test-Key: other")
+    working = server.call("/gate", first)
+
+    assert [reply.status for _, reply in held] == [100] * 4
+    assert [(reply.status, reply.headers["retry-after"]) for reply in refused] == [(503, "1")] * 3
+    assert [reply.status for _, reply in keyed] == [100, 100, 100]
+    assert [reply.status for reply in live] == [503, 200]
+    assert other[1].status == 100
+    assert working.status == 503
+    for connection, _ in (*held, *keyed, other):
+        connection.send(b"abc")
+        assert connection.reply().json["length"] == 3
+    assert holding(server, third)[1].status == 100
