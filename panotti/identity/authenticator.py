@@ -74,14 +74,15 @@ class Authenticator:
             row = await families.find(connection, claims.family)
         if row is None or row["principal"] != claims.subject:
             return None
-        return _principal(row, key_id=row["key_id"], credential="token")
+        return _principal(row, key_id=row["key_id"], credential="token", family=row["id"])
 
 
-def _principal(row: RowMapping, *, key_id: str, credential: str) -> Principal:
+def _principal(row: RowMapping, *, key_id: str, credential: str, family: str | None = None) -> Principal:
     return Principal(
         id=row["principal"],
         tenant=row["tenant"],
         role=Role.parse(row["role"]),
         key_id=key_id,
         credential=credential,
+        family=family,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from panotti.identity.digests import Digests, fresh, fresh_id
 from panotti.identity.principal import Principal, Role
 from panotti.identity.tokens import AccessTokens
-from panotti.storage import families
+from panotti.storage import callers, families
 from panotti.storage.database import Database
 
 
@@ -30,10 +30,12 @@ class RefreshTokens:
         self._tokens = tokens
         self._ttl = ttl
 
-    async def issue(self, caller: Principal) -> TokenPair:
-        """The first pair of a new family."""
+    async def issue(self, caller: Principal) -> TokenPair | None:
+        """The first pair of a new family; None if the caller's key was revoked meanwhile."""
         family, refresh = fresh_id(), fresh("pnr")
         async with self._database.writing() as connection:
+            if not await callers.hold(connection, caller):
+                return None
             await families.open_family(connection, family, caller)
             await families.add_token(connection, self._digest(refresh), family, self._ttl)
         return self._pair(caller, family, refresh)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from panotti.identity.activity import Activity
 from panotti.identity.digests import Digests, fresh
 from panotti.identity.principal import Principal, Role
-from panotti.storage import users
+from panotti.storage import callers, users
 from panotti.storage.database import Database
 
 # The prefix makes browsers insist on Secure, Path=/ and no Domain (RFC 6265bis, 4.1.3.2).
@@ -44,11 +44,16 @@ class Sessions:
         self._idle = idle_ttl
         self._absolute = absolute_ttl
 
-    async def open(self, user_id: str, presented: Iterable[bytes]) -> Opened:
-        """A session with a new id; those presented at the login end (session fixation)."""
+    async def open(self, user_id: str, password_hash: str, presented: Iterable[bytes]) -> Opened | None:
+        """A session with a new id; those presented at the login end (session fixation).
+
+        None if the password that was verified is not the user's any more.
+        """
         session = fresh("pns")
         digest = self._digests.of(session.encode())
         async with self._database.writing() as connection:
+            if not await callers.hold_password(connection, user_id, password_hash):
+                return None
             for old in presented:
                 await users.end_session(connection, self._digests.of(old))
             await users.forget_sessions(connection, created_before=time.time() - self._absolute)

@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from panotti.identity.authenticator import BOOTSTRAP
 from panotti.identity.digests import fresh, fresh_id
 from panotti.identity.principal import Principal
+from panotti.middleware.authentication import unauthenticated
 from panotti.problems import Problem
 from panotti.routes.answers import answer, time_text
 from panotti.rules import ADMIN, rule
 from panotti.schemas import PLAIN, CreatedUser, IssuedKey, KeyList, NewApiKey, NewUser, UserList
 from panotti.services import use
-from panotti.storage import keys, users
+from panotti.storage import callers, keys, users
 from panotti.strictness import StrictRoute
 
 router = APIRouter(route_class=StrictRoute, prefix="/admin")
@@ -42,6 +43,7 @@ async def create_key(request: Request, body: NewApiKey) -> Response:
     _insist(caller, body.tenant)
     key_id, key = fresh_id(), fresh("pnk")
     async with services.database.writing() as connection:
+        await _hold(connection, caller)
         await keys.add(
             connection,
             key_id=key_id,
@@ -60,7 +62,8 @@ async def rotate_key(request: Request, key_id: KeyId) -> Response:
     services, caller = use(request)
     new_id, key = fresh_id(), fresh("pnk")
     async with services.database.writing() as connection:
-        old = await _managed_key(connection, caller, key_id)
+        await _hold(connection, caller)
+        old = _managed(caller, await keys.hold(connection, key_id))
         await keys.add(
             connection,
             key_id=new_id,
@@ -79,7 +82,7 @@ async def revoke_key(request: Request, key_id: KeyId) -> Response:
     """Ends the key and the tokens that rest on it, at once."""
     services, caller = use(request)
     async with services.database.writing() as connection:
-        await _managed_key(connection, caller, key_id)
+        _managed(caller, await keys.in_force(connection, key_id))
         await keys.revoke(connection, key_id)
     return Response(status_code=204)
 
@@ -104,6 +107,7 @@ async def create_user(request: Request, body: NewUser) -> Response:
     password_hash = await services.passwords.hash(body.password)
     try:
         async with services.database.writing() as connection:
+            await _hold(connection, caller)
             await users.add(
                 connection,
                 user_id=user_id,
@@ -126,8 +130,12 @@ def _insist(caller: Principal, tenant: str) -> None:
         raise Problem(403, "Forbidden", "You manage your own tenant only.")
 
 
-async def _managed_key(connection: AsyncConnection, caller: Principal, key_id: str) -> RowMapping:
-    found = await keys.in_force(connection, key_id)
+async def _hold(connection: AsyncConnection, caller: Principal) -> None:
+    if not await callers.hold(connection, caller):
+        raise unauthenticated()
+
+
+def _managed(caller: Principal, found: RowMapping | None) -> RowMapping:
     if found is None or not _manages(caller, found["tenant"]):
         raise Problem(404, "Not Found", "There is no such key in force.")
     return found

@@ -31,10 +31,7 @@ async def issue_token(request: Request) -> Response:
 @rule(PUBLIC)
 async def refresh_token(request: Request, body: PresentedRefreshToken) -> Response:
     """The next pair. A refresh token used twice ends its whole family."""
-    pair = await services_of(request.scope).refresh_tokens.rotate(body.refresh_token)
-    if pair is None:
-        raise unauthenticated()
-    return _tokens(pair)
+    return _tokens(await services_of(request.scope).refresh_tokens.rotate(body.refresh_token))
 
 
 @router.post("/revoke", status_code=204, response_model=None)
@@ -58,7 +55,9 @@ async def login(request: Request, body: Login) -> Response:
     if user is None or not fits:
         raise unauthenticated()
     cookies = [value for name, value in request.scope["headers"] if name == b"cookie"]
-    opened = await services.sessions.open(user["id"], session_cookies(cookies))
+    opened = await services.sessions.open(user["id"], user["password_hash"], session_cookies(cookies))
+    if opened is None:
+        raise unauthenticated()
     return answer({"csrf_token": opened.csrf_token}, headers={"set-cookie": opened.cookie})
 
 
@@ -96,7 +95,9 @@ async def logout_all(request: Request) -> Response:
     return Response(status_code=204, headers={"set-cookie": EXPIRED_COOKIE})
 
 
-def _tokens(pair: TokenPair) -> Response:
+def _tokens(pair: TokenPair | None) -> Response:
+    if pair is None:
+        raise unauthenticated()
     return answer(
         {
             "access_token": pair.access_token,

@@ -63,6 +63,12 @@ async def in_force(connection: AsyncConnection, key_id: str) -> RowMapping | Non
     return result.mappings().one_or_none()
 
 
+async def hold(connection: AsyncConnection, key_id: str) -> RowMapping | None:
+    """As `in_force`; a revocation waits until this transaction ends."""
+    query = _LIST.where(api_keys.c.id == key_id).where(api_keys.c.revoked_at.is_(None))
+    return (await connection.execute(query.with_for_update(read=True))).mappings().one_or_none()
+
+
 async def revoke(connection: AsyncConnection, key_id: str) -> bool:
     """Ends the key and every token that rests on it; False if there is none in force."""
     moment = time.time()
