@@ -13,6 +13,7 @@ from starlette.types import Scope
 from panotti.backends import Backends
 from panotti.health import Monitor
 from panotti.identity.authenticator import Authenticator
+from panotti.identity.bootstrap import Bootstrap
 from panotti.identity.digests import Digests
 from panotti.identity.origins import Origins
 from panotti.identity.passwords import Passwords
@@ -51,6 +52,7 @@ async def open_services(
     """The services of this event loop, with the dependencies asked once."""
     database = backends.store.open()
     digests = Digests(secrets.session_key)
+    bootstrap = Bootstrap(digests, secrets.api_key)
     tokens = AccessTokens(
         secrets.token_key,
         issuer=settings.token_issuer,
@@ -79,8 +81,10 @@ async def open_services(
             settings=settings,
             database=database,
             digests=digests,
-            authenticator=Authenticator(database, digests, tokens, sessions, bootstrap_key=secrets.api_key),
-            refresh_tokens=RefreshTokens(database, digests, tokens, ttl=settings.refresh_token_ttl),
+            authenticator=Authenticator(database, digests, tokens, sessions, bootstrap),
+            refresh_tokens=RefreshTokens(
+                database, digests, tokens, bootstrap, ttl=settings.refresh_token_ttl
+            ),
             sessions=sessions,
             passwords=Passwords(pool),
             origins=Origins(settings.cors_origins),

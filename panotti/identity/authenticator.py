@@ -8,6 +8,7 @@ from typing import assert_never
 
 from sqlalchemy import RowMapping
 
+from panotti.identity.bootstrap import Bootstrap
 from panotti.identity.credentials import ApiKey, Bearer, Credential, Header, SessionCookie, presented
 from panotti.identity.digests import Digests
 from panotti.identity.principal import Principal, Role
@@ -16,15 +17,9 @@ from panotti.identity.tokens import AccessTokens, TokenRefusedError
 from panotti.storage import families, keys
 from panotti.storage.database import Database
 
-BOOTSTRAP = Principal(id="bootstrap", tenant="default", role=Role.ADMIN, key_id="bootstrap")
-
 
 class Authenticator:
-    """Finds the principal of a request.
-
-    The first administrator's key is a secret of the deployment and not a row: it works when the database does
-    not, which is when somebody needs the guarded detail.
-    """
+    """Finds the principal of a request."""
 
     def __init__(
         self,
@@ -32,14 +27,13 @@ class Authenticator:
         digests: Digests,
         tokens: AccessTokens,
         sessions: Sessions,
-        *,
-        bootstrap_key: str,
+        bootstrap: Bootstrap,
     ) -> None:
         self._database = database
         self._digests = digests
         self._tokens = tokens
         self._sessions = sessions
-        self._bootstrap = digests.of(bootstrap_key.encode())
+        self._bootstrap = bootstrap
 
     async def authenticate(self, headers: Iterable[Header]) -> Principal | None:
         """Who the headers prove; None if nobody. Raises Problem 503 when the database is out of reach."""
@@ -59,8 +53,8 @@ class Authenticator:
     async def _by_key(self, value: bytes) -> Principal | None:
         # Digests of the value are compared, and looked up: how long it takes says nothing about a stored key.
         digest = self._digests.of(value)
-        if hmac.compare_digest(digest, self._bootstrap):
-            return BOOTSTRAP
+        if hmac.compare_digest(digest, self._bootstrap.digest):
+            return self._bootstrap.principal
         async with self._database.reading() as connection:
             row = await keys.find(connection, digest)
         return None if row is None else _principal(row, key_id=row["id"], credential="key")
@@ -74,7 +68,8 @@ class Authenticator:
             row = await families.find(connection, claims.family)
         if row is None or row["principal"] != claims.subject:
             return None
-        return _principal(row, key_id=row["key_id"], credential="token", family=row["id"])
+        principal = _principal(row, key_id=row["key_id"], credential="token", family=row["id"])
+        return None if self._bootstrap.replaced(principal) else principal
 
 
 def _principal(row: RowMapping, *, key_id: str, credential: str, family: str | None = None) -> Principal:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from sqlalchemy import RowMapping
+
+from panotti.identity.bootstrap import Bootstrap
 from panotti.identity.digests import Digests, fresh, fresh_id
 from panotti.identity.principal import Principal, Role
 from panotti.identity.tokens import AccessTokens
@@ -24,10 +27,13 @@ class TokenPair:
 class RefreshTokens:
     """Issues, rotates and revokes. `ttl` (seconds) is how long a refresh token may lie unused."""
 
-    def __init__(self, database: Database, digests: Digests, tokens: AccessTokens, *, ttl: float) -> None:
+    def __init__(
+        self, database: Database, digests: Digests, tokens: AccessTokens, bootstrap: Bootstrap, *, ttl: float
+    ) -> None:
         self._database = database
         self._digests = digests
         self._tokens = tokens
+        self._bootstrap = bootstrap
         self._ttl = ttl
 
     async def issue(self, caller: Principal) -> TokenPair | None:
@@ -54,14 +60,11 @@ class RefreshTokens:
             family = await families.find(connection, token["family_id"])
             if family is None or token["expires_at"] <= time.time():
                 return None
+            caller = _principal(family)
+            if self._bootstrap.replaced(caller):
+                return None
             await families.spend_token(connection, digest)
             await families.add_token(connection, self._digest(refresh), family["id"], self._ttl)
-        caller = Principal(
-            id=family["principal"],
-            tenant=family["tenant"],
-            role=Role.parse(family["role"]),
-            key_id=family["key_id"],
-        )
         return self._pair(caller, family["id"], refresh)
 
     async def revoke(self, presented: str) -> None:
@@ -80,3 +83,12 @@ class RefreshTokens:
             refresh_token=refresh,
             expires_in=self._tokens.ttl,
         )
+
+
+def _principal(family: RowMapping) -> Principal:
+    return Principal(
+        id=family["principal"],
+        tenant=family["tenant"],
+        role=Role.parse(family["role"]),
+        key_id=family["key_id"],
+    )

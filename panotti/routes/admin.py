@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from panotti.identity.authenticator import BOOTSTRAP
+from panotti.identity.bootstrap import OPERATOR
 from panotti.identity.digests import fresh, fresh_id
 from panotti.identity.principal import Principal
 from panotti.middleware.authentication import unauthenticated
@@ -122,7 +122,7 @@ async def create_user(request: Request, body: NewUser) -> Response:
 
 
 def _manages(caller: Principal, tenant: str) -> bool:
-    return caller.tenant in (BOOTSTRAP.tenant, tenant)
+    return caller.tenant in (OPERATOR, tenant)
 
 
 def _insist(caller: Principal, tenant: str) -> None:

@@ -25,7 +25,7 @@ NOBODY_IS_THE_OPERATOR = edit(
     "a request without a credential acts as the operator",
     AUTHENTICATOR,
     "            case None:\n                return None\n",
-    "            case None:\n                return BOOTSTRAP\n",
+    "            case None:\n                return self._bootstrap.principal\n",
 )
 UNSET_IS_EMPTY = defect(
     "the empty key is accepted when no previous key is set",
@@ -33,9 +33,9 @@ UNSET_IS_EMPTY = defect(
     edit(
         "",
         AUTHENTICATOR,
-        "        if hmac.compare_digest(digest, self._bootstrap):\n",
+        "        if hmac.compare_digest(digest, self._bootstrap.digest):\n",
         '        previous = self._digests.of(os.environ.get("PANOTTI_PREVIOUS_KEY", "").encode())\n'
-        "        if digest in (self._bootstrap, previous):\n",
+        "        if digest in (self._bootstrap.digest, previous):\n",
     ),
 )
 ANY_CASE = edit(

@@ -14,7 +14,7 @@ AUTHENTICATOR = "panotti/identity/authenticator.py"
 DIGESTS = "panotti/identity/digests.py"
 DIGEST = "return self._key.digest(credential)"
 ADMIN = "panotti/routes/admin.py"
-MADE = "        self._bootstrap = digests.of(bootstrap_key.encode())\n"
+MADE = "        self._bootstrap = bootstrap\n"
 LOOKUP = "            row = await keys.find(connection, digest)\n"
 REVOKE = "        await keys.revoke(connection, key_id)\n"
 

@@ -16,7 +16,6 @@ REFUSED = (401, 403)
 AUTHENTICATOR = "panotti/identity/authenticator.py"
 KEYS = "panotti/storage/keys.py"
 LOOKUP = "            row = await keys.find(connection, digest)\n"
-MADE = "        self._bootstrap = digests.of(bootstrap_key.encode())\n"
 
 REVOKED_FOUND = defect(
     "",
@@ -55,14 +54,19 @@ REVOKED_TOLD = defect(
 )
 EARLY_EXIT = defect(
     "the first key is compared character by character, up to the first difference",
-    edit("", AUTHENTICATOR, MADE, MADE + "        self._first = bootstrap_key.encode()\n"),
+    edit(
+        "",
+        "panotti/identity/bootstrap.py",
+        "        self.digest = digests.of(key.encode())\n",
+        "        self.digest = digests.of(key.encode())\n        self.clear = key.encode()\n",
+    ),
     edit(
         "",
         AUTHENTICATOR,
-        "        if hmac.compare_digest(digest, self._bootstrap):\n",
-        "        if len(value) == len(self._first) and all(\n"
+        "        if hmac.compare_digest(digest, self._bootstrap.digest):\n",
+        "        if len(value) == len(self._bootstrap.clear) and all(\n"
         "            self._digests.of(bytes([a])) == self._digests.of(bytes([b]))\n"
-        "            for a, b in zip(value, self._first, strict=True)\n"
+        "            for a, b in zip(value, self._bootstrap.clear, strict=True)\n"
         "        ):\n",
     ),
 )

@@ -69,8 +69,8 @@ SESSIONS_RULE = edit(
 TOKENS_RULE = edit(
     "every token is an administrator's",
     "panotti/identity/authenticator.py",
-    'return _principal(row, key_id=row["key_id"], credential="token")',
-    'return _principal({**row, "role": "admin"}, key_id=row["key_id"], credential="token")',
+    'principal = _principal(row, key_id=row["key_id"],',
+    'principal = _principal({**row, "role": "admin"}, key_id=row["key_id"],',
 )
 ANY_CREDENTIAL = edit("a rule's kind of credential is not looked at", RULES, KIND_RULE, "")
 TOKENS_BREED = edit(

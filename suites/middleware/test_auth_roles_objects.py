@@ -58,7 +58,7 @@ FORBIDDEN_TELLS = edit(
 MANAGES_ALL = edit(
     "every administrator manages every tenant",
     ADMIN,
-    "    return caller.tenant in (BOOTSTRAP.tenant, tenant)\n",
+    "    return caller.tenant in (OPERATOR, tenant)\n",
     "    return True\n",
 )
 CREATES_ANYWHERE = edit(

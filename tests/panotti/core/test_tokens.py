@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import time
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -19,6 +20,7 @@ from joserfc.jwk import ECKey
 
 from panotti.identity.digests import fresh
 from panotti.secrets import generate
+from tests.panotti.core import conftest
 from tests.panotti.core.client import Client
 from tests.panotti.core.conftest import SECRETS, Serve
 
@@ -225,3 +227,22 @@ def test_a_refresh_token_expires(serve: Serve) -> None:
     reply = server.post("/auth/refresh", json={"refresh_token": pair["refresh_token"]})
 
     assert reply.status_code == 401
+
+
+def test_another_first_key_ends_what_the_one_before_issued(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = serve()
+    pair = issue(before, {"X-API-Key": SECRETS.api_key})
+    assert status(before, pair["access_token"]) == 200
+    monkeypatch.setattr(conftest, "SECRETS", replace(SECRETS, api_key=fresh("pnk")))
+    after = serve()
+
+    assert status(after, pair["access_token"]) == 401
+    refresh = {"json": {"refresh_token": pair["refresh_token"]}}
+    assert after.post("/auth/refresh", **refresh).status_code == 401
+    assert after.post("/auth/token", headers={"X-API-Key": SECRETS.api_key}).status_code == 401
+    kept = issue(after, {"X-API-Key": conftest.SECRETS.api_key})
+    assert status(after, kept["access_token"]) == 200
+    renewed = after.post("/auth/refresh", json={"refresh_token": kept["refresh_token"]})
+    assert status(after, renewed.json()["access_token"]) == 200
