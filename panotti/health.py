@@ -13,8 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Protocol
 
+from panotti.background import Recurring
 from panotti.storage.models import VERSION_TABLE
 
 Check = Callable[[], None]
@@ -81,14 +83,26 @@ SLACK = 0.25
 
 
 class Monitor:
-    """Asks every dependency each `interval` seconds and waits at most `timeout` seconds for the answer."""
+    """Asks every dependency each `interval` seconds and waits at most `timeout` seconds for the answer.
+
+    What it saw is known no longer once the next look is late by a whole interval.
+    """
 
     def __init__(self, probes: Mapping[str, Probe], *, timeout: float, interval: float) -> None:
         self._probes = probes
         self._timeout = timeout
-        self._interval = interval
-        self._task: asyncio.Task[None] | None = None
-        self.statuses = {name: DependencyStatus(reason="not asked yet") for name in probes}
+        self._looks = Recurring("monitor", self.ask, interval=interval)
+        self._stale_after = 2 * interval + timeout + SLACK
+        self._seen = {name: DependencyStatus(reason="not asked yet") for name in probes}
+        self._seen_at = monotonic()
+
+    @property
+    def statuses(self) -> dict[str, DependencyStatus]:
+        """What is known of each dependency now."""
+        age = monotonic() - self._seen_at
+        if age <= self._stale_after:
+            return self._seen
+        return {name: DependencyStatus(reason=f"not asked for {age:.0f} s") for name in self._seen}
 
     @property
     def ready(self) -> bool:
@@ -97,23 +111,17 @@ class Monitor:
     async def start(self) -> None:
         """Asks once, then goes on in the background."""
         await self.ask()
-        self._task = asyncio.create_task(self._run())
+        self._looks.start()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._looks.stop()
         await asyncio.gather(*(probe.close() for probe in self._probes.values()))
 
     async def ask(self) -> None:
         """Asks every dependency now."""
         names = list(self._probes)
-        self.statuses = dict(zip(names, await asyncio.gather(*map(self._one, names)), strict=True))
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self._interval)
-            await self.ask()
+        self._seen = dict(zip(names, await asyncio.gather(*map(self._one, names)), strict=True))
+        self._seen_at = monotonic()
 
     async def _one(self, name: str) -> DependencyStatus:
         answer = self._probes[name].ask()
@@ -121,6 +129,8 @@ class Monitor:
             return DependencyStatus(reason=await asyncio.wait_for(answer, self._timeout + SLACK))
         except TimeoutError:
             return DependencyStatus(reason=f"no answer within {self._timeout:g} s")
+        except Exception as error:  # that it cannot be asked says nothing good of it
+            return DependencyStatus(reason=f"{type(error).__name__}: {error}")
 
 
 def _ask(check: Check, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[str | None]) -> None:

@@ -35,8 +35,8 @@ PATIENT = edit("", MONITOR, "LOCK_SHARE = 0.8", "LOCK_SHARE = 60")  # SQLite giv
         edit(
             "what was lost once is never asked again",
             MONITOR,
-            "(self._interval)\n            await self.ask()",
-            "(self._interval)\n            if self.ready:\n                await self.ask()",
+            '"monitor", self.ask,',
+            '"monitor", lambda: self.ask() if self.ready else asyncio.sleep(0),',
         ),
         edit(
             "the detail does not name what is lost",

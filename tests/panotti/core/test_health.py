@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from panotti.background import Recurring
 from panotti.health import InThread, Monitor
 from tests.panotti.core.client import Client
 from tests.panotti.core.conftest import SECRETS, Serve
@@ -155,3 +157,75 @@ def test_a_hanging_dependency_hangs_nobody_and_is_asked_once() -> None:
 
 def test_before_the_first_answer_nothing_is_ready() -> None:
     assert not Monitor({"store": InThread("store", print)}, timeout=1, interval=1).ready
+
+
+class Failing:
+    """A probe that cannot be asked, or whose wait was cancelled, so many times."""
+
+    def __init__(self, error: BaseException, times: int) -> None:
+        self.error, self.left = error, times
+
+    async def ask(self) -> str | None:
+        self.left -= 1
+        if self.left >= 0:
+            raise self.error
+        return None
+
+    async def close(self) -> None:
+        """Nothing is kept."""
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("can't start new thread"), asyncio.CancelledError()], ids=repr
+)
+def test_a_look_that_fails_is_not_the_last(error: BaseException) -> None:
+    async def watch() -> list[bool]:
+        probe = Failing(asyncio.CancelledError(), 0)
+        monitor = Monitor({"store": probe}, timeout=1, interval=0.01)
+        await monitor.start()
+        ready = [monitor.ready]
+        probe.error, probe.left = error, 3
+        while probe.left > -1:
+            await asyncio.sleep(0.01)
+        ready.append(monitor.ready)
+        await asyncio.wait_for(monitor.stop(), 5)
+        return ready
+
+    assert asyncio.run(watch()) == [True, True]
+
+
+def test_work_that_fails_is_logged_and_done_again(capfd: pytest.CaptureFixture[str]) -> None:
+    done = []
+
+    async def work() -> None:
+        done.append(1)
+        if len(done) == 1:
+            raise RuntimeError("broken")
+
+    async def run() -> None:
+        recurring = Recurring("sweep", work, interval=0.01)
+        recurring.start()
+        while len(done) < 3:
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(recurring.stop(), 5)
+
+    asyncio.run(run())
+
+    lines = [line for line in capfd.readouterr().out.splitlines() if "background_task_failed" in line]
+    assert len(lines) == 1
+    assert '"task":"sweep"' in lines[0]
+    assert "RuntimeError: broken" in lines[0]
+
+
+def test_what_was_seen_long_ago_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def watch() -> list[bool]:
+        monitor = Monitor({"store": Failing(RuntimeError(), 0)}, timeout=1, interval=1)
+        await monitor.ask()
+        ready = [monitor.ready]
+        now = time.monotonic()
+        monkeypatch.setattr("panotti.health.monotonic", lambda: now + 60)
+        ready.append(monitor.ready)
+        assert monitor.statuses["store"].reason == "not asked for 60 s"
+        return ready
+
+    assert asyncio.run(watch()) == [True, False]
