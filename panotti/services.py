@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from panotti.backends import Backends
+from panotti.background import Recurring
 from panotti.health import Monitor
 from panotti.identity.authenticator import Authenticator
 from panotti.identity.bootstrap import Bootstrap
@@ -24,7 +25,7 @@ from panotti.identity.tokens import AccessTokens
 from panotti.middleware.limits import InFlight
 from panotti.secrets import Secrets
 from panotti.settings import Settings
-from panotti.storage import idempotency
+from panotti.storage.cleanup import INTERVAL, Cleanup
 from panotti.storage.database import Database
 
 
@@ -68,15 +69,19 @@ async def open_services(
     )
     pool = CapacityLimiter(settings.thread_pool_size)
     monitor = _monitor(settings, backends)
+    cleanup = Cleanup(
+        database, session_ttl=settings.session_absolute_ttl, access_ttl=settings.access_token_ttl
+    )
+    cleaning = Recurring("cleanup", cleanup.run, interval=INTERVAL)
     async with AsyncExitStack() as closing:
         # Each is closed whatever becomes of the others: a lost database must leave no connection to Redis.
         closing.push_async_callback(backends.counters.aclose)
         closing.push_async_callback(database.close)
         closing.push_async_callback(monitor.stop)
+        closing.push_async_callback(cleaning.stop)
         await backends.counters.prepare()
-        async with database.writing() as connection:
-            await idempotency.forget(connection)
         await monitor.start()
+        cleaning.start()
         yield Services(
             settings=settings,
             database=database,

@@ -56,7 +56,6 @@ class Sessions:
                 return None
             for old in presented:
                 await users.end_session(connection, self._digests.of(old))
-            await users.forget_sessions(connection, created_before=time.time() - self._absolute)
             await users.open_session(connection, digest, user_id)
         await self._activity.begin(digest, self._idle)
         cookie = f"{COOKIE}={session}; {ATTRIBUTES}; Max-Age={int(self._absolute)}"

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -63,8 +63,3 @@ async def once(
     if row.fingerprint != mark:
         raise Problem(409, "Conflict", "This idempotency key was used with another request.")
     return bytes(row.answer)
-
-
-async def forget(connection: AsyncConnection) -> None:
-    """Drops the keys that nobody will send again."""
-    await connection.execute(delete(table).where(table.c.created_at < time.time() - KEPT_SECONDS))

@@ -82,8 +82,3 @@ async def end_sessions_of(connection: AsyncConnection, username: str) -> None:
     """Ends every session of the user, wherever it was opened."""
     owner = select(users.c.id).where(users.c.username == username).scalar_subquery()
     await connection.execute(delete(sessions).where(sessions.c.user_id == owner))
-
-
-async def forget_sessions(connection: AsyncConnection, *, created_before: float) -> None:
-    """Drops the sessions that have expired."""
-    await connection.execute(delete(sessions).where(sessions.c.created_at < created_before))
