@@ -38,7 +38,8 @@ def _parse(text: str) -> datetime:
 
 def form(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds: text order is time order."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # strftime() leaves a year before 1000 without its zeros where the C library does.
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def now() -> datetime:
