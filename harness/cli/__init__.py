@@ -7,8 +7,7 @@ import sys
 
 import typer
 
-from harness import unexpected
-from harness.cli import deployments, releases, reporting, verifying
+from harness.cli import deployments, releases, reporting, unexpected, verifying
 from harness.errors import HarnessError
 
 app = typer.Typer(

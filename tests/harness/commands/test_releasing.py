@@ -36,7 +36,12 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MemoryStage:
     found = MemoryStage.serving_old()
     monkeypatch.setattr(standing, "KEPT", tmp_path / "up")
     standing.KEPT.mkdir()
-    told = {"profile": "production", "directory": str(tmp_path)}
+    told = {
+        "profile": "production",
+        "runtime": "containers",
+        "url": REACH.base_url,
+        "directory": str(tmp_path),
+    }
     (standing.KEPT / f"{RUN}.json").write_bytes(orjson.dumps(told))
     write_secretly(REACH, tmp_path / "reach.json")
 
