@@ -87,6 +87,7 @@ def test_each_lost_dependency_flips_readiness_and_is_named(site: Site) -> None:
                 "await asyncio.wait_for(answer, self._timeout + SLACK)",
                 "await asyncio.wait_for(answer, 60 * self._timeout)",
             ),
+            edit("", MONITOR, "        if age <= self._stale_after:", "        if age >= 0:"),
             PATIENT,
         ),
     ),
